@@ -1,0 +1,56 @@
+"""How much is lost on the same images enlarged or shrunk.
+
+    python benchmarks/scale_robustness.py DATASET [--table samples.csv] [--split test]
+
+Prints AP, mean over images, for each zoom, and the difference to zoom 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from napari_nucleiseg._cv2 import cv2
+from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.dataset import Sample, read_dataset, read_labels, read_sample_image
+from napari_nucleiseg.labels import labels_from_maps
+from napari_nucleiseg.metrics import Scores, scores
+from napari_nucleiseg.models import find_model
+from napari_nucleiseg.predictor import Predictor
+
+
+def score_at(sample: Sample, predictor: Predictor, zoom: float) -> Scores:
+    """Zoom image and annotation, segment, and compare at the new size."""
+    image = read_sample_image(sample)
+    labels = read_labels(sample, image.shape[:2])
+    assert labels is not None, f"{sample.id} has no masks"
+    size = tuple(max(1, round(edge * zoom)) for edge in image.shape[1::-1])
+    mode = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    image = cv2.resize(image, size, interpolation=mode)
+    labels = cv2.resize(labels.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
+    *_, last = predictor.predict_maps(image, PredictConfig())
+    found = labels_from_maps(last.values["maps"], predictor.model.decode)
+    return scores(labels.astype(np.int32), found)
+
+
+def main() -> None:
+    """Print a line for each zoom."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset")
+    parser.add_argument("--table")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--model", default="nuclei")
+    parser.add_argument("--zooms", type=float, nargs="+", default=[1.0, 0.5, 1.5, 3.0])
+    arguments = parser.parse_args()
+    samples = read_dataset(arguments.dataset, table=arguments.table).samples
+    samples = tuple(each for each in samples if arguments.split in ("", each.split))
+    predictor = Predictor(find_model(arguments.model))
+    print(f"{len(samples)} images\nzoom   AP .5   AP .7   AP .9")
+    for zoom in arguments.zooms:
+        aps = np.mean([score_at(each, predictor, zoom).ap for each in samples], axis=0)
+        print(f"{zoom:4.1f}  {aps[0]:.4f}  {aps[4]:.4f}  {aps[8]:.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

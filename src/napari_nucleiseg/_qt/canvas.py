@@ -1,0 +1,84 @@
+"""The one place that knows the inside of napari's canvas: pointer, scene and widget.
+
+napari gives plugins no door to these, so every use of its private names stands here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtGui import QCursor
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from qtpy.QtWidgets import QWidget
+
+# How much wider than a box the camera looks: its neighbours tell what is wrong with it.
+_SURROUNDINGS = 6.0
+
+
+def unwrapped(viewer: Viewer) -> Viewer:
+    """Give the viewer behind the proxy that napari hands to plugins."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
+def canvas_widget(viewer: Viewer) -> QWidget:
+    """Find the widget that shows the layers; it takes the mouse and the keys."""
+    return _canvas(viewer).native
+
+
+def main_window(viewer: Viewer) -> QWidget:
+    """Find the window of the viewer."""
+    return unwrapped(viewer).window._qt_window
+
+
+def scene_node(viewer: Viewer) -> Any:
+    """Find the node of the scene whose coordinates are the world's, x before y."""
+    return _canvas(viewer).view.scene
+
+
+def pointer(viewer: Viewer) -> tuple[float, ...] | None:
+    """Find where in the world the pointer is; None where it is not over the canvas.
+
+    `viewer.cursor.position` does not serve: it stays behind when the camera moves under a
+    still pointer, and when the pointer stops within 10 ms of the move before.
+    """
+    canvas = _canvas(viewer)
+    at = canvas.native.mapFromGlobal(QCursor.pos())
+    if not viewer.mouse_over_canvas or not canvas.native.rect().contains(at):
+        return None
+    position = (at.x(), at.y())
+    view, _ = canvas._get_viewbox_at(position)
+    return None if view is None else canvas._map_canvas2world(position, view)
+
+
+def look_at(viewer: Viewer, low: np.ndarray, high: np.ndarray) -> None:
+    """Move the camera so that a box lies in the middle, with its surroundings.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    low, high : (2,) float
+        Corners of the box in the displayed world: y, x.
+    """
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    widget = canvas_widget(viewer)
+    extent = max(float(np.max(high - low)), 1e-9) * _SURROUNDINGS
+    camera.center = tuple((low + high) / 2)
+    camera.zoom = min(widget.width(), widget.height()) / extent
+
+
+def hide_brush_box(viewer: Viewer) -> None:
+    """Take away the box that napari 0.9 draws behind the circle of the brush.
+
+    It stays in the corner once the brush was used, and when a Labels layer is removed, the
+    next drawing of the box ends the process (Mesa 22.3, every time).
+    """
+    overlays = getattr(getattr(unwrapped(viewer), "canvas", None), "overlays", {})
+    if "_brush_circle" in overlays:
+        overlays["_brush_circle"].box = False
+
+
+def _canvas(viewer: Viewer) -> Any:
+    return unwrapped(viewer).window._qt_viewer.canvas

@@ -1,0 +1,107 @@
+"""What happens when the window closes: nothing that was drawn is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QMessageBox, QWidget
+
+from napari_nucleiseg._qt.memory import remember_correction_folder
+from napari_nucleiseg._qt.workers import jobs_of
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.sample_files import save_work
+
+if TYPE_CHECKING:
+    from napari_nucleiseg._qt.layers import SampleLayers
+    from napari_nucleiseg._qt.saving import Saving
+
+PATIENCE = 2.0
+"""Seconds that jobs get to stop, in all."""
+
+
+def rescue_folder(root: Path) -> Path:
+    """Name the folder of the person's own where unsaved work of a dataset is put."""
+    name = f"{root.name}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}"
+    own = Path(platformdirs.user_data_dir("napari-nucleiseg", appauthor=False))
+    return own / "corrections" / name
+
+
+class CloseGuard(QObject):
+    """Saves, stops jobs and lets go of the dataset before a window closes.
+
+    Work that cannot be saved is put into `rescue_folder`, from where it comes back when the
+    dataset is opened again. If that is not possible either, the person is asked whether to
+    close at all.
+    """
+
+    def __init__(self, window: QWidget, layers: SampleLayers, saving: Saving) -> None:
+        super().__init__(window)
+        self._window, self._layers, self._saving = window, layers, saving
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Act on the window's close event; True (and no closing) if the person says so."""
+        if event is None or watched is not self._window or event.type() != QEvent.Type.Close:
+            return False
+        if self.may_close():
+            self._layers.session.close_dataset()
+            return False
+        event.ignore()
+        return True
+
+    def may_close(self) -> bool:
+        """Save all and stop the jobs; False if the person wants to keep the window."""
+        self._layers.leave()
+        jobs = [job for job in jobs_of(self._window) if not job.must_finish]
+        for job in jobs:
+            job.cancel()
+        self._saving.finish()
+        may = self._rescue()
+        until = time.monotonic() + PATIENCE
+        for job in jobs:
+            job.wait(max(0.0, until - time.monotonic()))
+        return may
+
+    def _rescue(self) -> bool:
+        session = self._layers.session
+        if not session.pending or session.dataset is None:
+            return True
+        folder = rescue_folder(session.dataset.root)
+        reasons = [self._saving.failures.get(each, session.read_only) for each in session.pending]
+        lost = []
+        for sample_id, work in list(session.pending.items()):
+            try:
+                save_work(replace(work, folder=folder / sample_id))
+                session.note_pending(sample_id, None)
+            except BadInput as error:
+                lost.append(str(error))
+        if lost:
+            return self._ask(lost[0])
+        remember_correction_folder(session.dataset.root, folder)
+        self._tell(reasons[0], folder)
+        return True
+
+    def _tell(self, reason: str, folder: Path) -> None:
+        QMessageBox.information(
+            self._window,
+            "Corrections kept elsewhere",
+            f"{reason}\n\nYour corrections are safe in\n{folder}\nand come back when you open "
+            "the dataset again.",
+        )
+
+    def _ask(self, reason: str) -> bool:
+        answer = QMessageBox.warning(
+            self._window,
+            "Corrections are not saved",
+            f"{reason}\n\nClose all the same, and lose the corrections of "
+            f"{', '.join(sorted(self._layers.session.pending))}?",
+            QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel,
+            QMessageBox.StandardButton.Cancel,
+        )
+        return answer == QMessageBox.StandardButton.Close

@@ -1,0 +1,244 @@
+"""Correct: paint, use the tools, go through the doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.key_bindings import coerce_keybinding
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_nucleiseg._qt import canvas, doubts_list, key_card, key_groups
+from napari_nucleiseg._qt.brush_bar import BrushBar
+from napari_nucleiseg._qt.doubts_list import DoubtsList
+from napari_nucleiseg._qt.doubts_watch import DoubtsWatch
+from napari_nucleiseg._qt.key_button import KeyButton
+from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.marks import Marks
+from napari_nucleiseg._qt.save_row import SaveRow
+from napari_nucleiseg._qt.target import Target
+from napari_nucleiseg._qt.tool_grid import ToolGrid
+from napari_nucleiseg._qt.tools import TOOLS, Tool, Tools
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.session import Session
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+    from napari_nucleiseg.doubts import Doubt
+
+_REST_TEXT = "Point at a nucleus and press a key, or press a button and click nuclei."
+
+
+class CorrectDock(QScrollArea):
+    """Tools for the labels of the current sample, or of any Labels layer.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    session : Session, optional
+        By default that of the viewer.
+    """
+
+    # napari passes the viewer to a parameter with this very annotation.
+    def __init__(self, viewer: napari.viewer.Viewer, session: Session | None = None) -> None:
+        super().__init__()
+        self._viewer = viewer = canvas.unwrapped(viewer)
+        canvas.hide_brush_box(viewer)
+        self._layers = layers_for(viewer, session)
+        self._target = Target(viewer, self._layers.session, self._layers)
+        self.tools = Tools(viewer, self._target)
+        self.watch = DoubtsWatch(viewer, self._target, self)
+        self._marks = Marks(viewer)
+        self.title, self.message = _wrapped(""), _message()
+        self.tool_grid, self.brush_bar, self.doubts = ToolGrid(), BrushBar(), DoubtsList()
+        self.save_row = SaveRow(self._layers)
+        self.undo = KeyButton("Undo", "Ctrl+Z", "Take back the last change of this image.")
+        self.redo = KeyButton("Redo", "Ctrl+Shift+Z", "Make it again.")
+        self.keys = KeyButton("All keys", key_card.KEY, "Show a card with all keys.")
+        self.card = key_card.KeyCard(key_groups.columns(), canvas.main_window(viewer))
+        self._lay_out()
+        self._connect()
+        self._bind_keys()
+        self._on_layer_changed()
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        rows = QVBoxLayout(inside)
+        rows.setContentsMargins(8, 6, 8, 6)
+        rows.setSpacing(5)
+        for widget in (self.title, self.tool_grid, self.message, _heading("Paint")):
+            rows.addWidget(widget)
+        rows.addWidget(self.brush_bar)
+        rows.addLayout(self._history_row())
+        rows.addWidget(_heading("Doubts"))
+        rows.addWidget(self.doubts, stretch=1)
+        rows.addWidget(self.save_row)
+        self.tool_grid.add(self.keys)
+        self.setWidget(inside)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(inside.minimumSizeHint().width())
+
+    def _history_row(self) -> QGridLayout:
+        row = QGridLayout()
+        row.setSpacing(4)
+        row.addWidget(self.undo, 0, 0)
+        row.addWidget(self.redo, 0, 1)
+        return row
+
+    def _connect(self) -> None:
+        self.tool_grid.pressed.connect(self._on_tool_pressed)
+        self.tools.waiting_changed.connect(self._on_waiting_changed)
+        self.tools.said.connect(self._on_said)
+        self.watch.found.connect(self.doubts.show_doubts)
+        self.watch.outdated.connect(self._marks.clear)
+        self.doubts.chosen.connect(self._on_doubt_chosen)
+        self.doubts.dismissed.connect(self._on_doubt_dismissed)
+        self.undo.clicked.connect(lambda: self._with_layer(Labels.undo))
+        self.redo.clicked.connect(lambda: self._with_layer(Labels.redo))
+        self.keys.clicked.connect(self.card.toggle)
+        listen(
+            self,
+            (self._layers.labels_layer_changed, self._on_layer_changed),
+            (self._layers.session.maps_changed, self._on_maps_changed),
+            (self._viewer.layers.selection.events.active, self._on_layer_changed),
+            (self._viewer.layers.events.removed, self._on_layer_changed),
+        )
+
+    def _bind_keys(self) -> None:
+        self._actions: dict[str, Callable[[napari.viewer.Viewer], None]] = {
+            doubts_list.NEXT: lambda viewer: self._go(1),
+            doubts_list.PREVIOUS: lambda viewer: self._go(-1),
+            doubts_list.DISMISS: lambda viewer: self._dismiss(),
+        }
+        for tool in TOOLS:
+            self._actions[tool.key] = _pressing(self.tools, tool)
+        for key, action in self._actions.items():
+            self._viewer.bind_key(key, action, overwrite=True)
+
+    def event(self, event: QEvent) -> bool:
+        """Let go of the viewer when napari takes the dock out of its window."""
+        handled = super().event(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._let_go()
+        return handled
+
+    def _let_go(self) -> None:
+        """End what outlives a dock that is closed; napari keeps it, unseen, for ever."""
+        for key, action in self._actions.items():
+            # Not those of a dock that was opened after this one.
+            if self._viewer.keymap.get(coerce_keybinding(key)) is action:
+                self._viewer.bind_key(key, None)
+        self.watch.follow(None)
+        self.brush_bar.show_layer(None)
+        self.tools.remove()
+        self._marks.remove()
+        for each in (self.card, self):
+            each.deleteLater()
+
+    def _with_layer(self, action: Callable[[Labels], None]) -> None:
+        layer = self._target.layer()
+        if layer is not None:
+            action(layer)
+
+    def _on_layer_changed(self) -> None:
+        layer = self._target.layer()
+        self.brush_bar.show_layer(layer)
+        self.watch.follow(layer)
+        self._marks.clear()
+        self.title.setText(_title(layer))
+        for widget in (self.tool_grid, self.undo, self.redo):
+            widget.setEnabled(layer is not None)
+
+    def _on_maps_changed(self, sample_id: str) -> None:
+        self.watch.look_soon()
+
+    def _on_waiting_changed(self, waiting: Tool | None) -> None:
+        self.tool_grid.show_waiting(waiting)
+        self.brush_bar.show_in_use(waiting is None)
+
+    def _on_tool_pressed(self, tool: Tool) -> None:
+        self._marks.clear()
+        self.tools.arm(tool)
+        self.tool_grid.show_waiting(self.tools.waiting)
+
+    def _on_said(self, text: str, is_trouble: bool) -> None:
+        self.message.setText(f"⚠ {text}" if is_trouble else text or _REST_TEXT)
+
+    def _go(self, by: int) -> None:
+        if self.doubts.go(by) is None:
+            self._say("No doubtful nuclei")
+
+    def _dismiss(self) -> None:
+        if self.doubts.dismiss() is None:
+            self._say(f"No doubt is chosen; go to one with {doubts_list.NEXT}")
+
+    def _on_doubt_dismissed(self, doubt: Doubt) -> None:
+        self.watch.dismiss(doubt)
+        self._marks.clear()
+        self._say(f"Nucleus {doubt.id} looks right")
+        self.doubts.go(1)
+
+    def _on_doubt_chosen(self, doubt: Doubt) -> None:
+        try:
+            plane = self._target.plane()
+        except BadInput as problem:
+            self._on_said(str(problem), is_trouble=True)
+            return
+        box = np.array(doubt.bbox, float).reshape(2, 2) - 0.5
+        corners = plane.displayed_world(box)
+        canvas.look_at(self._viewer, corners.min(axis=0), corners.max(axis=0))
+        plane.layer.selected_label = doubt.id
+        self._marks.show_outline(plane, plane.pixels, doubt.id)
+        self._say(f"Nucleus {doubt.id}: {doubt.text}")
+
+    def _say(self, text: str) -> None:
+        self._viewer.status = text
+        self._on_said(text, is_trouble=False)
+
+
+def _pressing(tools: Tools, tool: Tool) -> Callable[[napari.viewer.Viewer], None]:
+    # Not a `partial`: napari asks actions for their names.
+    def _press(viewer: napari.viewer.Viewer) -> None:
+        tools.press(tool)
+
+    return _press
+
+
+def _title(layer: Labels | None) -> str:
+    if layer is None:
+        return "Open a sample, or select a Labels layer in the list of layers."
+    return f"Layer <b>{layer.name}</b>"
+
+
+def _wrapped(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setWordWrap(True)
+    return label
+
+
+def _heading(text: str) -> QLabel:
+    return QLabel(f"<b>{text}</b>")
+
+
+def _message() -> QLabel:
+    """Room for three lines, so that nothing moves when the text does."""
+    label = _wrapped(_REST_TEXT)
+    label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    label.setFixedHeight(3 * label.fontMetrics().lineSpacing() + 8)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return label

@@ -1,0 +1,183 @@
+"""A list of doubts. It knows nothing of layers: it shows, and says what was chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt, Signal
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QGridLayout,
+    QLabel,
+    QListView,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_nucleiseg._qt.key_button import KeyButton
+from napari_nucleiseg.doubts import Doubt
+
+NEXT, PREVIOUS, DISMISS = "G", "Shift+G", "T"
+
+
+class DoubtsList(QWidget):
+    """Shows doubts, the gravest first, and how many there are.
+
+    Attributes
+    ----------
+    chosen : Signal(object)
+        The `Doubt` that the person went to.
+    dismissed : Signal(object)
+        The `Doubt` that the person found to be none. It has left the list.
+    """
+
+    chosen = Signal(object)
+    dismissed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._place = 0
+        self.model = _DoubtsModel(self)
+        self.view = _View(self)
+        self.view.setModel(self.model)
+        self.count = QLabel()
+        self.next = KeyButton("Next", NEXT, "Go to the next doubtful nucleus.")
+        self.previous = KeyButton("Previous", PREVIOUS, "Go back to the one before.")
+        self.right = KeyButton("Looks right", DISMISS, "Take this nucleus off the list.")
+        self._lay_out()
+        self._connect()
+        self.show_doubts(())
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What is on the list."""
+        return self.model.doubts
+
+    @property
+    def current(self) -> Doubt | None:
+        """The one that was chosen last, if it is still there."""
+        row = self.view.currentIndex().row()
+        return self.doubts[row] if 0 <= row < len(self.doubts) else None
+
+    def show_doubts(self, doubts: tuple[Doubt, ...]) -> None:
+        """Show other doubts; the current one stays current, where its nucleus is still listed.
+
+        Where it is not, the next step leads to the one that took its place.
+        """
+        row, current = self.view.currentIndex().row(), self.current
+        self.model.show(doubts)
+        ids = [doubt.id for doubt in doubts]
+        if current is not None and current.id in ids:
+            self._select(ids.index(current.id))
+        elif row >= 0:
+            self._place = row
+        self._update()
+
+    def go(self, by: int) -> Doubt | None:
+        """Choose the next (1) or the previous (-1) doubt, round and round.
+
+        Returns
+        -------
+        Doubt, or None
+            Where there is none.
+        """
+        if not self.doubts:
+            return None
+        row = self.view.currentIndex().row()
+        if row < 0:
+            place = min(self._place, len(self.doubts))
+            row = place - 1 if by > 0 else place
+        self._select((row + by) % len(self.doubts))
+        self._choose()
+        return self.current
+
+    def dismiss(self) -> Doubt | None:
+        """Take the current doubt off the list: it looks right."""
+        doubt = self.current
+        if doubt is None:
+            return None
+        self.show_doubts(tuple(each for each in self.doubts if each is not doubt))
+        self.dismissed.emit(doubt)
+        return doubt
+
+    def _lay_out(self) -> None:
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(4)
+        buttons = QGridLayout()
+        buttons.setSpacing(4)
+        buttons.addWidget(self.next, 0, 0)
+        buttons.addWidget(self.previous, 0, 1)
+        buttons.addWidget(self.right, 1, 0, 1, 2)
+        rows.addWidget(self.count)
+        rows.addWidget(self.view, stretch=1)
+        rows.addLayout(buttons)
+        rows.addStretch(0)
+
+    def _connect(self) -> None:
+        self.view.clicked.connect(self._choose)
+        self.view.activated.connect(self._choose)
+        self.view.selectionModel().currentChanged.connect(self._update)
+        self.next.clicked.connect(lambda: self.go(1))
+        self.previous.clicked.connect(lambda: self.go(-1))
+        self.right.clicked.connect(self.dismiss)
+
+    def _select(self, row: int) -> None:
+        self.view.setCurrentIndex(self.model.index(row, 0))
+
+    def _choose(self) -> None:
+        if self.current is not None:
+            self.chosen.emit(self.current)
+
+    def _update(self) -> None:
+        count = len(self.doubts)
+        one = "1 doubtful nucleus" if count == 1 else f"{count} doubtful nuclei"
+        self.count.setText(one if count else "No doubtful nuclei.")
+        self.view.setVisible(bool(count))
+        self.next.setEnabled(bool(count))
+        self.previous.setEnabled(bool(count))
+        self.right.setEnabled(self.current is not None)
+
+
+class _DoubtsModel(QAbstractListModel):
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.doubts: tuple[Doubt, ...] = ()
+
+    def show(self, doubts: tuple[Doubt, ...]) -> None:
+        self.beginResetModel()
+        self.doubts = tuple(doubts)
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802 - Qt's name
+        return 0 if parent is not None and parent.isValid() else len(self.doubts)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        doubt = self.doubts[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return f"{doubt.id}:  {doubt.text}"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return f"Nucleus {doubt.id}\n" + "\n".join(doubt.text.split("; "))
+        return None
+
+
+class _View(QListView):
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setUniformItemSizes(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setMinimumHeight(90)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Leave letters to the tools; a list would search for them."""
+        if event.text().isprintable() and event.text().strip():
+            event.ignore()
+        else:
+            super().keyPressEvent(event)

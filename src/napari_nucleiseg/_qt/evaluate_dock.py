@@ -1,0 +1,340 @@
+"""Evaluate: score a model on annotated images, and go to where it is wrong."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_nucleiseg._qt import canvas
+from napari_nucleiseg._qt.error_layer import LEGEND, ErrorLayer
+from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.model_list import ModelList
+from napari_nucleiseg._qt.run_bar import RunBar
+from napari_nucleiseg._qt.score_grid import ScoreGrid
+from napari_nucleiseg._qt.score_table import ScoreTable
+from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.models import Model, check_model_folder
+from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.session import Session, session_for
+from napari_nucleiseg.storage import LABELS
+from napari_nucleiseg.truth import sort_by_truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import napari.viewer
+
+    from napari_nucleiseg.config import PredictConfig
+    from napari_nucleiseg.dataset import Sample
+
+ALL, BY_HAND, TEST = "All with masks", "Corrected and approved", "Test images"
+_SCORES = (
+    ("AP .5", "Share of nuclei found at an IoU of .5: TP / (TP + FP + FN), mean over images."),
+    ("AP .7", "The same at an IoU of .7, which asks for good outlines."),
+    ("AP .9", "The same at an IoU of .9, which asks for nearly perfect outlines."),
+    ("Mean AP", "Mean over the IoUs .5 to .95: the score of the Data Science Bowl 2018."),
+    ("F1", "2 TP / (2 TP + FP + FN) at an IoU of .5."),
+    ("Dice", "Overlap of the foreground, whatever nucleus it belongs to."),
+    ("Splits", "True nuclei that were cut into several, in all images."),
+    ("Merges", "Predicted nuclei that join several, in all images."),
+)
+_COLUMNS = (
+    ("AP .5", ".2f", "Share of nuclei found at an IoU of .5."),
+    ("Mean", ".2f", "Mean AP over the IoUs .5 to .95; the worst first."),
+    ("True", "d", "Nuclei in the truth."),
+    ("Found", "d", "Nuclei that the model found."),
+)
+_NARROWEST = 310
+_NO_MODEL = "There is no model yet: train one, or choose the folder of one in the list."
+_NO_TRUTH = "Open a dataset with masks, or correct some images, first."
+
+
+class EvaluateDock(QScrollArea):
+    """Scores a model on the annotated images of the session's dataset.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    session : Session, optional
+        By default that of the viewer.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, session: Session | None = None) -> None:
+        super().__init__()
+        viewer = canvas.unwrapped(viewer)
+        self._session = session or session_for(viewer)
+        self._layers = layers_for(viewer, self._session)
+        self._errors = ErrorLayer(viewer, self._layers)
+        self._drawn: dict[str, _Packed] = {}
+        self._problems: list[str] = []
+        self._job: JobHandle | None = None
+        self._model: Model | None = None
+        self.models, self.images = ModelList(), QComboBox()
+        self.run_bar = RunBar("Evaluate")
+        self.grid, self.table = ScoreGrid(_SCORES), ScoreTable(_COLUMNS)
+        self.caption, self.legend = QLabel(), QLabel(LEGEND)
+        self.show_errors = QCheckBox("Show the errors over the image")
+        self._lay_out()
+        self._connect()
+        self._use_model(self._session.model or next(iter(self.models.models), None))
+        self._show_choices()
+
+    # --- what it looks like
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        rows = QVBoxLayout(inside)
+        rows.setContentsMargins(8, 6, 8, 6)
+        rows.setSpacing(6)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Model", self.models)
+        form.addRow("Images", self.images)
+        rows.addLayout(form)
+        for each in (self.run_bar, self.caption, self.grid):
+            rows.addWidget(each)
+        rows.addWidget(self.table, stretch=1)
+        rows.addWidget(self.show_errors)
+        rows.addWidget(self.legend)
+        self._set_up_parts()
+        self.setWidget(inside)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(max(_NARROWEST, inside.minimumSizeHint().width()))
+
+    def _set_up_parts(self) -> None:
+        self.caption.setWordWrap(True)
+        self.legend.setWordWrap(True)
+        self.table.setMinimumHeight(160)
+        self.table.setToolTip("Click a row to see the image and its errors.")
+        self.show_errors.setChecked(True)
+        self.images.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+
+    # --- wires
+
+    def _connect(self) -> None:
+        session = self._session
+        self.models.chosen.connect(self._use_model)
+        self.models.folder_chosen.connect(self._on_folder_chosen)
+        self.run_bar.started.connect(self._on_started)
+        self.run_bar.cancelled.connect(self._on_cancelled)
+        self.table.chosen.connect(self._on_row)
+        self.show_errors.toggled.connect(self._show_errors)
+        listen(
+            self,
+            (session.dataset_changed, self._on_dataset_changed),
+            (session.states_read, self._show_choices),
+            (session.state_changed, self._show_choices),
+            (self._layers.labels_layer_changed, self._show_errors),
+        )
+
+    def _on_dataset_changed(self, *_: object) -> None:
+        self._on_cancelled()
+        self._clear()
+        self._show_choices()
+
+    def _show_choices(self, *_: object) -> None:
+        chosen = self.images.currentData()
+        self.images.clear()
+        for name in (ALL, BY_HAND, TEST):
+            count = len(self._samples(name))
+            if count or name == ALL:
+                self.images.addItem(f"{name} ({count})", name)
+        self.images.setCurrentIndex(max(0, self.images.findData(chosen)))
+        self.run_bar.set_reason(self._why_not())
+
+    def _samples(self, name: str) -> tuple[Sample, ...]:
+        dataset = self._session.dataset
+        truths = sort_by_truth(dataset.samples if dataset else (), self._session.states)
+        if name == BY_HAND:
+            return truths.by_hand
+        if name == TEST:
+            return tuple(each for each in truths.all if each.split == "test")
+        return truths.all
+
+    def _why_not(self) -> str:
+        if self._model is None:
+            return _NO_MODEL
+        return "" if self._samples(ALL) else _NO_TRUTH
+
+    # --- model
+
+    def _use_model(self, model: Model | None) -> None:
+        self._model = model
+        self.models.show_model(model)
+        self.run_bar.set_reason(self._why_not())
+
+    def _on_folder_chosen(self, folder: Path) -> None:
+        self.run_bar.say(f"Checking {folder.name}")
+        run_call(
+            check_model_folder,
+            folder,
+            on_result=self._on_folder_checked,
+            on_error=lambda error: self.run_bar.complain(str(error)),
+            owner=self,
+        )
+
+    def _on_folder_checked(self, model: Model) -> None:
+        self.run_bar.say(f"{model.name} can be evaluated now.")
+        self._use_model(model)
+
+    # --- running
+
+    def _on_started(self) -> None:
+        samples = [self._placed(each) for each in self._samples(self.images.currentData())]
+        if self._model is None or not samples:
+            return
+        self._clear()
+        self.run_bar.begin(f"Evaluating {self._model.name}")
+        job = partial(evaluate_drawn, self._model, samples, self._session.predict_config)
+        self._job = run_job(
+            job,
+            on_progress=self._on_progress,
+            on_result=self._on_result,
+            on_error=self._on_error,
+            on_end=self._on_end,
+            owner=self,
+        )
+
+    def _placed(self, sample: Sample) -> Sample:
+        """Take the correction where it is, also for a dataset that is read-only."""
+        folder = self._session.folder_of(sample)
+        return replace(sample, folder=folder) if (folder / LABELS).exists() else sample
+
+    def _clear(self) -> None:
+        self._drawn.clear()
+        self._problems.clear()
+        self._errors.remove()
+        self.table.show_rows([])
+        self.grid.show_values({})
+        self.caption.setText("")
+
+    def _on_progress(self, step: Progress) -> None:
+        if step.kind == "sample":
+            self._drawn[step.values["id"]] = step.values["drawn"]
+        elif step.kind == "problem":
+            self._problems.append(step.values["error"])
+        self.run_bar.show_progress(step)
+
+    def _on_result(self, step: Progress | None) -> None:
+        if step is None or self._model is None:
+            return
+        values = step.values
+        self.table.show_rows([_row(each) for each in values["images"]])
+        self.grid.show_values(_in_words(values["summary"]))
+        count = values["summary"]["images"]
+        self.caption.setText(f"<b>{self._model.name}</b> on {_images(count)}, worst first")
+        self.run_bar.end(_end_in_words(self._problems))
+        self._show_errors()
+
+    def _on_error(self, error: BadInput) -> None:
+        self.run_bar.fail(str(error))
+
+    def _on_end(self) -> None:
+        self._job = None
+        if self.run_bar.is_running:
+            self.run_bar.end("Stopped.")
+
+    def _on_cancelled(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self.run_bar.say("Stopping")
+
+    # --- going to an image
+
+    def _on_row(self, sample_id: str) -> None:
+        if sample_id in self._session:
+            self._session.select(sample_id)
+            self._show_errors()
+
+    def _show_errors(self, *_: object) -> None:
+        sample = self._layers.sample
+        if sample is None:
+            self._errors.remove()
+            return
+        packed = self._drawn.get(sample.id) if self.show_errors.isChecked() else None
+        self.table.select(sample.id)
+        self._errors.show(sample.id, packed.unpack() if packed else None)
+
+
+class _Packed:
+    """An error map, which is mostly empty, in a few hundred bytes."""
+
+    def __init__(self, drawn: np.ndarray) -> None:
+        self._shape, self._data = drawn.shape, zlib.compress(drawn.tobytes(), 1)
+
+    def unpack(self) -> np.ndarray:
+        return np.frombuffer(zlib.decompress(self._data), np.uint8).reshape(self._shape).copy()
+
+
+def evaluate_drawn(
+    model: Model, samples: list[Sample], config: PredictConfig
+) -> Iterator[Progress]:
+    """Evaluate a model as `jobs.evaluate` does, with the errors drawn.
+
+    Yields
+    ------
+    Progress
+        Those of kind "sample" hold "id" and "drawn", the packed error map.
+    """
+    # They bring ONNX Runtime and scikit-image, which no dock should wait for when it opens.
+    from napari_nucleiseg.error_map import error_map
+    from napari_nucleiseg.jobs import evaluate
+    from napari_nucleiseg.predictor import Predictor
+
+    for step in evaluate(samples, Predictor(model), config, model.decode):
+        if step.kind == "sample":
+            drawn = error_map(step.values["labels_true"], step.values["labels_pred"])
+            values = {"id": step.values["id"], "drawn": _Packed(drawn)}
+            yield replace(step, values=values)
+        else:
+            yield step
+
+
+def _row(image: dict[str, Any]) -> tuple[str, float, float, int, int]:
+    return image["id"], image["ap"][0], image["mean_ap"], image["n_true"], image["n_pred"]
+
+
+def _in_words(summary: dict[str, Any]) -> dict[str, str]:
+    mean, pooled = summary["mean"], summary["pooled"]
+    scores = {
+        "AP .5": mean["ap"][0],
+        "AP .7": mean["ap"][4],
+        "AP .9": mean["ap"][8],
+        "Mean AP": mean["mean_ap"],
+        "F1": mean["f1"],
+        "Dice": mean["dice"],
+    }
+    words = {name: f"{value:.3f}" for name, value in scores.items()}
+    return {**words, "Splits": str(pooled["splits"]), "Merges": str(pooled["merges"])}
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
+
+
+def _end_in_words(problems: list[str]) -> str:
+    if not problems:
+        return "Click a row to see where the model is wrong."
+    return f"{_images(len(problems))} could not be scored: {problems[0]}"

@@ -1,0 +1,143 @@
+"""The gate: old and new model side by side, before the new one is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_nucleiseg._qt.score_table import ScoreTable
+from napari_nucleiseg.comparison import ENOUGH_FIELDS, SCORES, Comparison
+
+if TYPE_CHECKING:
+    from napari_nucleiseg.models import Model
+
+_BETTER, _WORSE = "#30a46c", "#e5484d"
+_COLUMNS = (
+    ("Old", ".2f", "Mean AP of the old model."),
+    ("New", ".2f", "Mean AP of the new model."),
+    ("Gain", "+.2f", "What got worse first."),
+)
+
+
+class Gate(QWidget):
+    """Shows a comparison and asks for the verdict.
+
+    Attributes
+    ----------
+    accepted, refused : Signal()
+        The person wants the new model, or keeps the old one.
+    chosen : Signal(str)
+        Id of the image that the person went to.
+    """
+
+    accepted = Signal()
+    refused = Signal()
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title, self.verdict = QLabel(), QLabel()
+        self.use, self.keep = QPushButton("Use this model"), QPushButton("Keep the old one")
+        self.table = ScoreTable(_COLUMNS)
+        self.cells: dict[str, tuple[QLabel, QLabel, QLabel]] = {}
+        self._lay_out()
+        self.use.clicked.connect(self.accepted)
+        self.keep.clicked.connect(self.refused)
+        self.table.chosen.connect(self.chosen)
+
+    def _lay_out(self) -> None:
+        for each in (self.title, self.verdict):
+            each.setWordWrap(True)
+        self.use.setStyleSheet("font-weight: bold;")
+        self.table.setMinimumHeight(120)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.use)
+        buttons.addWidget(self.keep)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(6)
+        rows.addWidget(self.title)
+        rows.addLayout(self._scores())
+        rows.addWidget(self.verdict)
+        rows.addWidget(self.table, stretch=1)
+        rows.addLayout(buttons)
+
+    def _scores(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setVerticalSpacing(2)
+        for column, text in enumerate(("", "old", "new", ""), start=0):
+            grid.addWidget(_cell(text), 0, column)
+        for row, name in enumerate(SCORES, start=1):
+            grid.addWidget(QLabel(name), row, 0)
+            cells = (_cell(), _cell(), _cell())
+            for column, cell in enumerate(cells, start=1):
+                grid.addWidget(cell, row, column)
+            self.cells[name] = cells
+        return grid
+
+    def show_comparison(self, comparison: Comparison, new: Model, old: Model | None) -> None:
+        """Show a comparison of two models; `old` is None where there is no other one."""
+        count = len(comparison.images)
+        images = "1 held-out image" if count == 1 else f"{count} held-out images"
+        against = f" and <b>{old.name}</b>, which is in use," if old else ""
+        self.title.setText(f"The new <b>{new.name}</b>{against} on {images}:")
+        for name, (before, after) in comparison.means().items():
+            self._show_score(name, before, after)
+        self.verdict.setText(in_words(comparison))
+        self.table.show_rows(
+            [
+                (each.sample.id, each.old.mean_ap if each.old else 0.0, each.new.mean_ap, each.gain)
+                for each in comparison.images
+            ]
+        )
+        self.keep.setText("Keep the old one" if old else "Do not use it")
+
+    def show_failure(self, message: str, new: Model, old: Model | None) -> None:
+        """Show that the models could not be compared; the person decides without scores."""
+        self.title.setText(f"The new <b>{new.name}</b> could not be compared.")
+        for name in self.cells:
+            self._show_score(name, None, None)
+        self.verdict.setText(message)
+        self.table.show_rows([])
+        self.keep.setText("Keep the old one" if old else "Do not use it")
+
+    def _show_score(self, name: str, before: float | None, after: float | None) -> None:
+        old, new, gain = self.cells[name]
+        old.setText("–" if before is None else f"{before:.3g}")
+        new.setText("–" if after is None else f"{after:.3g}")
+        gain.setText("")
+        if before is not None and after is not None and "nuclei" not in name:
+            rise = round(after - before, 3)
+            colour = _BETTER if rise > 0 else _WORSE
+            gain.setText(f"{rise:+.3f}" if rise else "same")
+            gain.setStyleSheet(f"color: {colour};" if rise else "")
+
+
+def in_words(comparison: Comparison) -> str:
+    """Say whether the new model is better, and how sure that is."""
+    if comparison.images[0].old is None:
+        return "There is no model in use to compare it with."
+    gain = comparison.gain()
+    if gain is None:
+        return (
+            f"From {_fields(comparison.fields)} it cannot be said how sure this is; "
+            f"hold out {ENOUGH_FIELDS} or more."
+        )
+    span = f"Mean AP {gain.mean:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}"
+    if gain.low > 0:
+        return f"Better: {span}."
+    if gain.high < 0:
+        return f"Worse: {span}."
+    return f"No clear difference: {span}."
+
+
+def _fields(count: int) -> str:
+    return "1 field of view" if count == 1 else f"{count} fields of view"
+
+
+def _cell(text: str = "") -> QLabel:
+    cell = QLabel(text)
+    cell.setAlignment(Qt.AlignmentFlag.AlignRight)
+    return cell

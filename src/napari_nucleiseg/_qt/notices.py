@@ -1,0 +1,133 @@
+"""What the Dataset dock has to say: the gravest thing first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QFileDialog
+
+from napari_nucleiseg._qt.banner import Banner, Notice
+from napari_nucleiseg._qt.closing import rescue_folder
+from napari_nucleiseg._qt.listening import listen
+
+if TYPE_CHECKING:
+    from napari_nucleiseg._qt.layers import SampleLayers
+    from napari_nucleiseg._qt.opening import Opening
+
+
+class Notices(QObject):
+    """Chooses the notice that a banner shows."""
+
+    def __init__(
+        self, layers: SampleLayers, opening: Opening, banner: Banner, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._layers, self._opening, self._banner = layers, opening, banner
+        self._session = layers.session
+        self._failure = ""
+        self._is_recovery_seen = False
+        listen(
+            self,
+            (self._session.dataset_changed, self.update),
+            (self._session.read_only_changed, self.update),
+            (layers.saving.changed, self.update),
+            (layers.labels_layer_changed, self._on_labels_layer_changed),
+            (self._session.failed, self._on_failed),
+        )
+        self.update()
+
+    def _on_labels_layer_changed(self, layer: object) -> None:
+        self._is_recovery_seen = False
+        if layer is not None:
+            self._failure = ""
+        self.update()
+
+    def _on_failed(self, reason: str) -> None:
+        self._failure = reason
+        self.update()
+
+    def update(self) -> None:
+        """Show what is to be said now."""
+        self._banner.show_notice(self.choose())
+
+    def choose(self) -> Notice | None:
+        """Find the gravest of what there is to say."""
+        return (
+            self._unsaved()
+            or self._failed()
+            or self._recovered()
+            or self._read_only()
+            or self._elsewhere()
+            or self._problems()
+        )
+
+    def _unsaved(self) -> Notice | None:
+        failures = self._layers.saving.failures
+        if not failures:
+            return None
+        sample_id, reason = next(iter(failures.items()))
+        more = f" And {len(failures) - 1} more." if failures.keys() - {sample_id} else ""
+        retry = () if self._session.read_only else (("Try again", self._layers.saving.save),)
+        text = f"{sample_id} is not saved. {reason}{more}"
+        return Notice(text, True, (("Save elsewhere…", self.choose_folder), *retry))
+
+    def _failed(self) -> Notice | None:
+        if not self._failure:
+            return None
+        return Notice(self._failure, True, (("Dismiss", self._dismiss_failure),))
+
+    def _dismiss_failure(self) -> None:
+        self._failure = ""
+        self.update()
+
+    def _recovered(self) -> Notice | None:
+        opened = self._layers.opened
+        if opened is None or opened.recovery is None or self._is_recovery_seen:
+            return None
+        when = opened.recovery.written_at.replace("T", " ")[:16]
+        text = f"Unsaved strokes of {when} UTC were found and restored; they are not saved yet."
+        actions = (("Save them", self._keep_recovery), ("Drop them", self._drop_recovery))
+        return Notice(text, False, actions)
+
+    def _keep_recovery(self) -> None:
+        self._layers.saving.save()
+        self._is_recovery_seen = True
+        self.update()
+
+    def _drop_recovery(self) -> None:
+        self._layers.saving.drop_recovery()
+        self._is_recovery_seen = True
+        self.update()
+
+    def _read_only(self) -> Notice | None:
+        if not self._session.read_only or self._session.correction_folder is not None:
+            return None
+        text = f"Read-only. {self._session.read_only}"
+        return Notice(text, False, (("Save corrections elsewhere…", self.choose_folder),))
+
+    def _elsewhere(self) -> Notice | None:
+        folder = self._session.correction_folder
+        return None if folder is None else Notice(f"Corrections are written to {folder}.")
+
+    def _problems(self) -> Notice | None:
+        dataset = self._session.dataset
+        if dataset is None or not dataset.problems:
+            return None
+        more = f" And {len(dataset.problems) - 1} more." if dataset.problems[1:] else ""
+        return Notice(f"{dataset.problems[0]}{more}")
+
+    def choose_folder(self) -> None:
+        """Ask for another folder for corrections, and save there."""
+        dataset = self._session.dataset
+        if dataset is None:
+            return
+        proposed = rescue_folder(dataset.root)
+        proposed.mkdir(parents=True, exist_ok=True)
+        chosen = QFileDialog.getExistingDirectory(
+            self._banner, "Folder for corrections", str(proposed)
+        )
+        if chosen:
+            self._opening.remember_corrections(Path(chosen))
+            self._layers.saving.save_to(Path(chosen))

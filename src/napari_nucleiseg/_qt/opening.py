@@ -1,0 +1,212 @@
+"""Opening a dataset in a window: everything slow in a worker, one at a time."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+from psygnal import Signal
+from qtpy.QtCore import QObject
+
+from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.memory import (
+    correction_folder_of,
+    remember_correction_folder,
+    remember_dataset,
+)
+from napari_nucleiseg._qt.workers import JobHandle, run_job
+from napari_nucleiseg.archive import extract
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.sample_files import OpenDataset, lock_folder, open_dataset, read_states
+
+if TYPE_CHECKING:
+    from napari_nucleiseg._qt.layers import SampleLayers
+    from napari_nucleiseg.storage import DatasetLock
+
+
+class Opening(QObject):
+    """Opens datasets for a viewer's session, then reads the statuses of all samples.
+
+    Attributes
+    ----------
+    path : Path, or None
+        What is being opened.
+    message : str
+        How far it is; "" while nothing is being opened.
+    life : list
+        Empty once the window is gone.
+    """
+
+    changed = Signal()
+    """`path` or `message` changed."""
+
+    def __init__(self, layers: SampleLayers, parent: QObject) -> None:
+        super().__init__(parent)
+        self._layers, self._session = layers, layers.session
+        self.path: Path | None = None
+        self.message = ""
+        self._make: Callable[[Path], object] = _take_as_it_is
+        self._scan: JobHandle | None = None
+        # The Python half of a dock outlives its window; this tells.
+        self.life = life = [True]
+        self.destroyed.connect(lambda: life.clear())
+        listen(self, (self._session.dataset_changed, self._stop_scan))
+
+    def open(self, path: Path, make: Callable[[Path], object] | None = None) -> None:
+        """Open a folder, a zip archive or an image; nothing happens while one is being opened.
+
+        Labels that are unsaved are saved first. If that fails, the present dataset stays.
+
+        Parameters
+        ----------
+        path : Path
+        make : callable, optional
+            Called with the path before it is opened, in the worker: makes what is not there.
+        """
+        if self.path is None:
+            self._make = make or _take_as_it_is
+            self._show(Path(path), f"Opening {Path(path).name}")
+            self._layers.leave()
+            self._layers.saving.when_idle(self._start)
+
+    def _show(self, path: Path | None, message: str) -> None:
+        self.path, self.message = path, message
+        self.changed.emit()
+
+    def _start(self) -> None:
+        path, session = self.path, self._session
+        if path is None or session.pending:
+            self._show(None, "")
+            self._session.failed.emit(
+                f"Corrections of {', '.join(sorted(session.pending))} are not saved yet: save "
+                "them to another folder before you open another dataset."
+            )
+            return
+        # Its own lock must not stand in the way when a dataset is opened again.
+        session.close_dataset()
+        make = self._make
+        run_job(
+            lambda: _make_and_read(make, path),
+            on_progress=self._on_progress,
+            on_result=_taker(self),
+            on_error=self._on_failed,
+        )
+
+    def _on_progress(self, step: Progress) -> None:
+        if step.message:
+            part = f" {100 * step.done // step.total} %" if step.total else ""
+            self._show(self.path, f"{step.message}{part}")
+
+    def _on_failed(self, error: BadInput) -> None:
+        self._show(None, "")
+        self._session.failed.emit(str(error))
+
+    def take(self, step: Progress) -> None:
+        """Hand what a worker has opened to the session."""
+        path = self.path
+        self._show(None, "")
+        session, opened = self._session, step.values["opened"]
+        session.use_dataset(opened)
+        if step.values["lock"] is not None:
+            session.use_correction_folder(step.values["folder"], step.values["lock"])
+        if path is not None:
+            remember_dataset(path)
+        self._start_scan()
+        if session.order:
+            session.select(session.order[0])
+
+    def remember_corrections(self, folder: Path) -> None:
+        """Keep in mind where the corrections of this dataset go."""
+        if self._session.dataset is not None:
+            remember_correction_folder(self._session.dataset.root, folder)
+
+    def _start_scan(self) -> None:
+        session = self._session
+        if session.dataset is None:
+            return
+        places = {each.id: (each, session.folder_of(each)) for each in session.dataset.samples}
+        self._scan = run_job(
+            lambda: read_states(places),
+            on_progress=lambda step: session.note_states(step.values["states"]),
+            owner=self,
+        )
+
+    def _stop_scan(self) -> None:
+        if self._scan is not None:
+            self._scan.cancel()
+            self._scan = None
+
+
+def _take_as_it_is(path: Path) -> None:
+    """Make nothing: the path is there."""
+
+
+def _make_and_read(make: Callable[[Path], object], path: Path) -> Iterator[Progress]:
+    make(path)
+    yield from read_with_corrections(path)
+
+
+def _taker(opening: Opening) -> Callable[[Progress | None], None]:
+    """Make a callback that lets go of the lock if the window is gone by then."""
+    reference, life = weakref.ref(opening), opening.life
+
+    def take(step: Progress | None) -> None:
+        if step is None:
+            return
+        alive = reference()
+        if life and alive is not None:
+            alive.take(step)
+            return
+        for lock in (step.values["opened"].lock, step.values["lock"]):
+            if lock is not None:
+                lock.release()
+
+    return take
+
+
+def read_with_corrections(path: Path) -> Iterator[Progress]:
+    """Open a dataset, extracting it if it is an archive, and its folder of corrections.
+
+    Yields
+    ------
+    Progress
+        The last has the kind "result" with "opened" (`OpenDataset`), "folder" and "lock"
+        (of the folder where its corrections are written instead, or None).
+    """
+    if path.suffix.lower() == ".zip" and path.is_file():
+        for step in extract(path, place_to_extract(path), along=_table_beside(path)):
+            yield step
+            path = step.values.get("folder", path)
+    opened = open_dataset(path)
+    folder = correction_folder_of(opened.dataset.root)
+    lock, reason = _lock(folder)
+    if reason:
+        opened = OpenDataset(opened.dataset, opened.lock, reason)
+    values = {"opened": opened, "folder": folder, "lock": lock}
+    yield Progress(1, 1, "", "result", values)
+
+
+def _lock(folder: Path | None) -> tuple[DatasetLock | None, str]:
+    if folder is None:
+        return None, ""
+    try:
+        return lock_folder(folder), ""
+    except BadInput as error:
+        return None, str(error)
+
+
+def _table_beside(archive: Path) -> list[Path]:
+    table = archive.parent / "samples.csv"
+    return [table] if table.is_file() else []
+
+
+def place_to_extract(archive: Path) -> Path:
+    """Say where an archive is extracted: beside it, or else into the person's own data."""
+    if os.access(archive.parent, os.W_OK):
+        return archive.parent
+    return Path(platformdirs.user_data_dir("napari-nucleiseg", appauthor=False)) / "datasets"

@@ -1,0 +1,36 @@
+"""The plugin's part of napari's Preferences; `napari.yaml` declares it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PLUGIN = "napari-nucleiseg"
+
+
+@dataclass(frozen=True)
+class Display:
+    """How nuclei are shown when a sample is opened.
+
+    Attributes
+    ----------
+    opacity : float
+    contour : int
+        Width of the outlines [px]; 0 fills the nuclei.
+    brush_size : int
+        Diameter [px].
+    """
+
+    opacity: float = 0.6
+    contour: int = 0
+    brush_size: int = 10
+
+
+def display() -> Display:
+    """Read the preferences; napari before 0.9 has none for plugins, so the defaults count."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        chosen = get_plugin_settings(PLUGIN).display
+    except (ImportError, KeyError):
+        return Display()
+    return Display(chosen.opacity, chosen.contour, chosen.brush_size)

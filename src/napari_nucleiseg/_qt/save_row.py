@@ -1,0 +1,62 @@
+"""Save and approve, and what is saved, in the dock where the strokes are made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+
+from napari_nucleiseg._qt.key_button import KeyButton
+from napari_nucleiseg._qt.keys import KEYS
+from napari_nucleiseg._qt.listening import listen
+
+if TYPE_CHECKING:
+    from napari_nucleiseg._qt.layers import SampleLayers
+
+
+class SaveRow(QWidget):
+    """Two buttons and a line of text about the sample that is shown; hidden without one."""
+
+    def __init__(self, layers: SampleLayers, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._layers = layers
+        self.save = KeyButton("Save", "S", KEYS["S"].capitalize())
+        self.approve = KeyButton("Approve", "A", KEYS["A"].capitalize())
+        self.text = QLabel()
+        # Reasons of failed saves name long paths: whole in the tooltip.
+        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        grid.addWidget(self.text, 0, 0, 1, 2)
+        grid.addWidget(self.save, 1, 0)
+        grid.addWidget(self.approve, 1, 1)
+        self.save.clicked.connect(lambda: layers.saving.save())
+        self.approve.clicked.connect(lambda: layers.saving.approve())
+        layers.saving.changed.connect(self._update)
+        listen(
+            self,
+            (layers.unsaved_changed, self._update),
+            (layers.labels_layer_changed, self._update),
+            (layers.session.state_changed, self._update),
+        )
+        self._update()
+
+    def _update(self) -> None:
+        sample = self._layers.sample
+        self.setVisible(sample is not None)
+        if sample is None:
+            return
+        self.text.setText(self._describe(sample.id))
+        self.text.setToolTip(self.text.text())
+
+    def _describe(self, sample_id: str) -> str:
+        reason = self._layers.saving.failures.get(sample_id)
+        if reason:
+            return f"⚠ Not saved: {reason}"
+        if self._layers.unsaved:
+            return f"{sample_id}: not saved yet"
+        state = self._layers.session.states.get(sample_id)
+        return f"{sample_id}: {state.status}" if state else sample_id

@@ -1,0 +1,209 @@
+"""What to train on, from what, and how: everything that is decided before the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_nucleiseg._qt.forms import form_for
+from napari_nucleiseg._qt.model_list import ModelList
+from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.models import Model
+from napari_nucleiseg.presets import Preset, preset_config
+from napari_nucleiseg.truth import Truths
+
+if TYPE_CHECKING:
+    from napari_nucleiseg.dataset import Sample
+
+_DETAILS = (
+    "steps",
+    "epoch_steps",
+    "batch",
+    "crop",
+    "learning_rate",
+    "patience",
+    "validation",
+    "seed",
+)
+_LABELS = {
+    "epoch_steps": "Validate every",
+    "batch": "Crops a step",
+    "crop": "Edge of a crop",
+    "validation": "Held out",
+}
+_PARTS = (("All layers", False), ("Decoder only, the encoder stays", True))
+_PRESETS = (("Quick: a few minutes", Preset.QUICK), ("Thorough: an hour or so", Preset.THOROUGH))
+MODEL, NOTHING = "A model", "Nothing: random weights"
+
+
+class TrainForm(QWidget):
+    """Chooses samples, start and config.
+
+    Attributes
+    ----------
+    changed : Signal()
+        The person changed something.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._truths = Truths()
+        self._model: Model | None = None
+        self._has_decided = False
+        self.counts, self.also_annotated = QLabel(), QCheckBox()
+        self.start_from, self.models = QComboBox(), ModelList()
+        self.network = form_for(TrainConfig, ["network"])
+        self.parts, self.presets = QComboBox(), QComboBox()
+        self.details = form_for(TrainConfig, _DETAILS, labels=_LABELS, sliders=())
+        self.name = QLineEdit()
+        self._fill()
+        self._lay_out()
+        self._connect()
+        self._use_preset()
+
+    def _fill(self) -> None:
+        self.start_from.addItems([MODEL, NOTHING])
+        for text, frozen in _PARTS:
+            self.parts.addItem(text, frozen)
+        for text, preset in _PRESETS:
+            self.presets.addItem(text, preset)
+        for each in (self.start_from, self.parts, self.presets):
+            each.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+        self.counts.setWordWrap(True)
+        self.name.setToolTip("Name of the new model.")
+
+    def _lay_out(self) -> None:
+        self._form = QFormLayout()
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._form.addRow("Start from", self.start_from)
+        self._form.addRow("", self.models)
+        self._form.addRow("", self.network)
+        self._form.addRow("Train", self.parts)
+        self._form.addRow("Preset", self.presets)
+        self._form.addRow("Name", self.name)
+        folded = QCollapsible("Details")
+        folded.layout().setContentsMargins(0, 0, 0, 0)
+        folded.addWidget(self.details)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(6)
+        rows.addWidget(self.counts)
+        rows.addWidget(self.also_annotated)
+        rows.addLayout(self._form)
+        rows.addWidget(folded)
+        self._show_start()
+
+    def _connect(self) -> None:
+        self.also_annotated.clicked.connect(self._on_annotated_clicked)
+        self.start_from.currentIndexChanged.connect(self._on_start_changed)
+        self.models.chosen.connect(self._on_model_chosen)
+        self.network.changed.connect(lambda _: self._use_preset())
+        self.parts.currentIndexChanged.connect(lambda _: self._use_preset())
+        self.presets.currentIndexChanged.connect(lambda _: self._use_preset())
+        self.details.changed.connect(lambda _: self.changed.emit())
+
+    # --- data
+
+    def show_truths(self, truths: Truths) -> None:
+        """Show what there is to train on."""
+        self._truths = truths
+        annotated = len(truths.annotated)
+        self.counts.setText(
+            f"<b>{len(truths.approved)}</b> approved, <b>{len(truths.corrected)}</b> corrected."
+            f" {len(truths.none)} without a truth: never trained on."
+        )
+        self.also_annotated.setText(f"Also {annotated} with the masks they came with")
+        self.also_annotated.setEnabled(annotated > 0)
+        if not self._has_decided:
+            # With no correction at hand, they are the only thing to learn from.
+            self.also_annotated.setChecked(annotated > 0 and not truths.by_hand)
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """What will be trained on, and held out."""
+        truths = self._truths
+        also = self.also_annotated.isChecked() and self.also_annotated.isEnabled()
+        return truths.by_hand + (truths.annotated if also else ())
+
+    def _on_annotated_clicked(self) -> None:
+        self._has_decided = True
+        self.changed.emit()
+
+    # --- start
+
+    def show_model(self, model: Model | None) -> None:
+        """Show the model to start from."""
+        self._model = model
+        self.models.show_model(model)
+        self.start_from.setCurrentIndex(0 if model else 1)
+        self._show_start()
+        self._use_preset()
+
+    @property
+    def start(self) -> Model | None:
+        """The model to start from; None for random weights."""
+        return self._model if self.start_from.currentText() == MODEL else None
+
+    def _on_model_chosen(self, model: Model) -> None:
+        self.show_model(model)
+
+    def _on_start_changed(self) -> None:
+        self._show_start()
+        self._use_preset()
+
+    def _show_start(self) -> None:
+        from_model = self.start_from.currentText() == MODEL
+        self.models.setVisible(from_model)
+        self.network.setVisible(not from_model)
+        self.parts.setEnabled(from_model)
+
+    # --- how
+
+    @property
+    def config(self) -> TrainConfig:
+        """How to train."""
+        return self.details.config
+
+    def _use_preset(self) -> None:
+        start = self.start
+        network = start.network if start else self.network.config.network
+        frozen = bool(start and self.parts.currentData())
+        preset = Preset(self.presets.currentData())
+        self.details.config = preset_config(preset, network, freeze_encoder=frozen)
+        self.changed.emit()
+
+    def set_enabled(self, value: bool) -> None:
+        """Let the person change things, or not while a training runs."""
+        for each in self._inputs():
+            each.setEnabled(value)
+        if value:
+            self._show_start()
+            self.show_truths(self._truths)
+
+    def _inputs(self) -> Iterable[QWidget]:
+        return (
+            self.also_annotated,
+            self.start_from,
+            self.models,
+            self.network,
+            self.parts,
+            self.presets,
+            self.details,
+            self.name,
+        )

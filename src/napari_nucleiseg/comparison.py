@@ -1,0 +1,171 @@
+"""Is the new model better? Both on the same images, which neither has learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.dataset import Sample
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.jobs import evaluate
+from napari_nucleiseg.metrics import Interval, Scores, bootstrap_interval
+from napari_nucleiseg.models import Model
+from napari_nucleiseg.predictor import Predictor
+from napari_nucleiseg.progress import Progress
+
+ENOUGH_FIELDS = 5
+"""From fewer fields no interval can be drawn that means anything."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One image and what both models make of it.
+
+    Attributes
+    ----------
+    sample : Sample
+    new : Scores
+    old : Scores, or None
+        None where there is no old model.
+    """
+
+    sample: Sample
+    new: Scores
+    old: Scores | None
+
+    @property
+    def gain(self) -> float:
+        """By how much the mean AP rose."""
+        return self.new.mean_ap - (self.old.mean_ap if self.old else 0.0)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both models on the same images.
+
+    Attributes
+    ----------
+    images : tuple of Judged
+        What got worse first.
+    fields : int
+        Fields of view that they come from.
+    """
+
+    images: tuple[Judged, ...]
+    fields: int
+
+    def means(self) -> dict[str, tuple[float | None, float]]:
+        """Give old and new mean over the images of each score, by its name."""
+        return {name: self._means_of(read) for name, read in SCORES.items()}
+
+    def _means_of(self, read: Any) -> tuple[float | None, float]:
+        new = float(np.mean([read(each.new) for each in self.images]))
+        old = [read(each.old) for each in self.images if each.old is not None]
+        return (float(np.mean(old)) if old else None), new
+
+    def gain(self) -> Interval | None:
+        """Give the mean gain in mean AP and its 95 % interval; None from too few fields."""
+        if self.fields < ENOUGH_FIELDS or self.images[0].old is None:
+            return None
+        gains = [each.gain for each in self.images]
+        return bootstrap_interval(gains, groups=[_field(each.sample) for each in self.images])
+
+
+SCORES = {
+    "AP .5": lambda scores: scores.ap[0],
+    "AP .7": lambda scores: scores.ap[4],
+    "AP .9": lambda scores: scores.ap[8],
+    "Mean AP": lambda scores: scores.mean_ap,
+    "F1": lambda scores: scores.f1,
+    "Dice": lambda scores: scores.dice,
+    "True nuclei": lambda scores: scores.n_true,
+    "Found nuclei": lambda scores: scores.n_pred,
+}
+
+
+def held_out(samples: Iterable[Sample], new: Model, old: Model | None) -> tuple[Sample, ...]:
+    """Choose the samples that neither model has learned from.
+
+    Parameters
+    ----------
+    samples : iterable of Sample
+        Those with a truth.
+    new : Model
+        Its `training` names the samples it learned from, and those held out.
+    old : Model, or None
+
+    Returns
+    -------
+    tuple of Sample
+        The held-out ones, and test images, of fields that neither has learned from.
+    """
+    samples = tuple(samples)
+    learned = _ids(new, "train") | (_ids(old, "train") if old else set())
+    spoiled = {_field(each) for each in samples if each.id in learned}
+    wanted = _ids(new, "validation")
+    return tuple(
+        each
+        for each in samples
+        if (each.id in wanted or each.split == "test") and _field(each) not in spoiled
+    )
+
+
+def _ids(model: Model, part: str) -> set[str]:
+    split = model.info.get("training", {}).get("split", {})
+    return set(split.get(part, ())) if isinstance(split, dict) else set()
+
+
+def _field(sample: Sample) -> str:
+    return sample.field or sample.id
+
+
+def compare(
+    samples: Sequence[Sample], new: Model, old: Model | None, config: PredictConfig
+) -> Iterator[Progress]:
+    """Score two models on the same samples.
+
+    Yields
+    ------
+    Progress
+        At last one of kind "result" with "comparison", a `Comparison`.
+
+    Raises
+    ------
+    BadInput
+        If there is no sample that both could be scored on.
+    """
+    if not samples:
+        raise BadInput(
+            "No image was held out that neither model has learned from; correct some more "
+            "images, of other fields of view, to see which model is better."
+        )
+    total = len(samples) * (2 if old else 1)
+    before = (yield from _scores(samples, old, config, 0, total)) if old else {}
+    after = yield from _scores(samples, new, config, total - len(samples), total)
+    images = tuple(
+        Judged(each, after[each.id], before.get(each.id))
+        for each in samples
+        if each.id in after and (old is None or each.id in before)
+    )
+    if not images:
+        raise BadInput("None of the held-out images could be scored; look at them and their masks.")
+    ordered = tuple(sorted(images, key=lambda each: (each.gain, each.sample.id)))
+    fields = len({_field(each.sample) for each in images})
+    values = {"comparison": Comparison(ordered, fields)}
+    yield Progress(total, total, "Compared", "result", values)
+
+
+def _scores(
+    samples: Sequence[Sample], model: Model, config: PredictConfig, first: int, total: int
+) -> Any:
+    """Score one model; a generator of Progress that returns Scores by sample id."""
+    found: dict[str, Scores] = {}
+    for step in evaluate(samples, Predictor(model), config, model.decode):
+        if step.kind == "sample":
+            found[step.values["id"]] = step.values["scores"]
+        yield Progress(first + step.done, total, f"Comparing: {model.name}", "compare")
+    return found

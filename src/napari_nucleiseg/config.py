@@ -1,0 +1,154 @@
+"""Every parameter of the program, once.
+
+A parameter's name, default, range, unit and help text stand here and nowhere else:
+the command line's flags and the forms in the docks are made from these fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def parameter(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    step: float | None = None,
+    unit: str = "",
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Declare one parameter: a dataclass field whose metadata describes it.
+
+    Parameters
+    ----------
+    default : bool, int, float or str
+        Its type is the parameter's type.
+    help : str
+        One sentence: the tooltip in the dock and the help on the command line.
+    low, high : float, optional
+        The allowed range, both ends included.
+    step : float, optional
+        What one notch of a slider changes.
+    unit : str
+        The unit of the value, as shown behind it.
+    choices : tuple of str
+        The allowed values of a str parameter.
+    """
+    return field(
+        default=default,
+        metadata={
+            "help": help,
+            "low": low,
+            "high": high,
+            "step": step,
+            "unit": unit,
+            "choices": choices,
+        },
+    )
+
+
+class Config:
+    """What all configs share: a frozen dataclass that refuses values out of range."""
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):  # type: ignore[arg-type]
+            _check(each, getattr(self, each.name))
+
+
+def _check(each: dataclasses.Field[Any], value: Any) -> None:
+    kind = type(each.default)
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{each.name} is {value!r}; expected a {kind.__name__}.")
+    low, high, choices = (each.metadata.get(key) for key in ("low", "high", "choices"))
+    if choices and value not in choices:
+        raise ValueError(f"{each.name} is {value!r}; expected one of {', '.join(choices)}.")
+    if kind in (int, float) and not (low is None or low <= value):
+        raise ValueError(f"{each.name} is {value}; expected {low} or more.")
+    if kind in (int, float) and not (high is None or value <= high):
+        raise ValueError(f"{each.name} is {value}; expected {high} or less.")
+
+
+@dataclass(frozen=True)
+class DecodeConfig(Config):
+    """How maps become labels."""
+
+    foreground: float = parameter(
+        0.5, "A pixel belongs to a nucleus above this.", low=0.05, high=0.95, step=0.01
+    )
+    distance: float = parameter(
+        0.2,
+        "A nucleus is seeded where the distance rises by this much above its surroundings.",
+        low=0.02,
+        high=0.95,
+        step=0.01,
+    )
+    border: float = parameter(
+        0.5,
+        "Touching nuclei are parted where the border is above this.",
+        low=0.05,
+        high=0.95,
+        step=0.01,
+    )
+    min_area: int = parameter(
+        20, "Smaller objects are dropped.", low=0, high=10_000, step=1, unit="px²"
+    )
+
+
+@dataclass(frozen=True)
+class PredictConfig(Config):
+    """How an image goes through a network."""
+
+    diameter: float = parameter(
+        0.0,
+        "Typical diameter of the nuclei; the image is rescaled to suit the network. 0 keeps it.",
+        low=0.0,
+        high=500.0,
+        step=1.0,
+        unit="px",
+    )
+    tile: int = parameter(
+        1024, "Edge of the tiles that an image is cut into.", low=128, high=4096, step=32, unit="px"
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig(Config):
+    """How a network is trained."""
+
+    network: str = parameter(
+        "nuclei", "Architecture.", choices=("nuclei", "mobilenetv2-unet", "unet")
+    )
+    steps: int = parameter(6000, "Training steps in all.", low=1, high=1_000_000)
+    epoch_steps: int = parameter(200, "Steps between two validations.", low=1, high=100_000)
+    batch: int = parameter(8, "Crops a step.", low=1, high=256)
+    crop: int = parameter(192, "Edge of a training crop.", low=64, high=1024, step=32, unit="px")
+    learning_rate: float = parameter(2e-3, "Peak learning rate.", low=1e-7, high=1.0)
+    warmup_steps: int = parameter(
+        100, "Steps until the peak learning rate is reached.", low=0, high=100_000
+    )
+    weight_decay: float = parameter(1e-4, "Weight decay of AdamW.", low=0.0, high=1.0)
+    ema: float = parameter(
+        0.998,
+        "Decay a step of the moving average of the weights that is validated and kept.",
+        low=0.0,
+        high=0.99999,
+    )
+    validation: float = parameter(0.15, "Share of the fields that are held out.", low=0.0, high=0.9)
+    freeze_encoder: bool = parameter(False, "Train the decoder only.")
+    patience: int = parameter(
+        0,
+        "Validations without improvement until training stops. 0 never stops.",
+        low=0,
+        high=10_000,
+    )
+    seed: int = parameter(0, "Seed of the split, the weights and the crops.", low=0, high=2**31 - 1)
+    scale_low: float = parameter(0.5, "Smallest zoom of a crop.", low=0.1, high=1.0)
+    scale_high: float = parameter(2.2, "Largest zoom of a crop.", low=1.0, high=8.0)
+    border_weight: float = parameter(
+        5.0, "Weight of border pixels in the loss.", low=1.0, high=100.0
+    )

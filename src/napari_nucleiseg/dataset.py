@@ -1,0 +1,293 @@
+"""Datasets: samples of a folder, their images and nuclei, and splitting them by field."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucleiseg.annotations import Annotation, check_size, merge_masks, read_merged
+from napari_nucleiseg.archive import extract
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.fields import find_fields
+from napari_nucleiseg.images import read_image, read_image_size
+from napari_nucleiseg.layouts import Found, Sample, find_samples, single_image
+from napari_nucleiseg.storage import read_label_tif
+
+__all__ = [
+    "Annotation",
+    "Dataset",
+    "Sample",
+    "find_fields",
+    "read_annotation",
+    "read_dataset",
+    "read_labels",
+    "read_sample_image",
+    "split_by_field",
+    "split_test",
+]
+
+TABLE = "samples.csv"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What was found in a folder.
+
+    Attributes
+    ----------
+    root : Path
+        The folder whose layout was recognised, at or below the one that was opened.
+    layout : str
+        "kaggle", "merged", "labels", "cellpose" or "images".
+    samples : tuple of Sample
+        In natural order of their ids.
+    problems : tuple of str
+        One sentence for each thing that was passed over.
+    """
+
+    root: Path
+    layout: str
+    samples: tuple[Sample, ...]
+    problems: tuple[str, ...] = ()
+
+
+def read_dataset(
+    path: str | PathLike[str],
+    *,
+    extract_to: str | PathLike[str] | None = None,
+    table: str | PathLike[str] | None = None,
+) -> Dataset:
+    """Open a folder, a zip archive or a single image as a dataset.
+
+    Only names are read, no image; so images that turn out to be damaged are spoken of
+    when they are read.
+
+    Parameters
+    ----------
+    path : path
+        The layout is found (see `layouts`).
+    extract_to : path, optional
+        Where a zip archive is extracted: into a folder of the archive's name. An
+        archive that was extracted there before is not extracted again.
+    table : path, optional
+        A csv file with the columns ``id`` and any of ``modality``, ``field`` (or
+        ``group``), ``fold``, ``split``, ``stardist_test``. By default ``samples.csv`` in
+        the folder, in its parent, or beside the archive.
+
+    Raises
+    ------
+    BadInput
+        If there is no such path, nothing in a known layout, or the archive or table
+        cannot be used.
+    """
+    path = Path(path)
+    # os.path, because pathlib raises where a folder above may not be entered.
+    if not os.path.exists(path):
+        raise BadInput(f"{path} does not exist or is out of reach; open a folder of images.")
+    if path.suffix.lower() == ".zip" and not path.is_dir():
+        path = _extracted(path, extract_to)
+    found = find_samples(path) if path.is_dir() else single_image(path)
+    given = Path(table) if table is not None else _find_table(path, found)
+    return _with_table(found, given, required=table is not None)
+
+
+def _extracted(archive: Path, extract_to: str | PathLike[str] | None) -> Path:
+    """Extract an archive, and take the table that lies beside it along."""
+    if extract_to is None:
+        raise BadInput(f"{archive} is a zip archive: name a folder to extract it to.")
+    beside = archive.parent / TABLE
+    *_, last = extract(archive, Path(extract_to), along=[beside] if beside.is_file() else [])
+    return Path(last.values["folder"])
+
+
+def read_sample_image(sample: Sample) -> np.ndarray:
+    """Read the image of a sample; see `images.read_image`."""
+    return read_image(sample.image_path)
+
+
+def read_labels(sample: Sample, shape: tuple[int, int] | None = None) -> np.ndarray | None:
+    """Read the nuclei of a sample: the corrected ones where there are such.
+
+    Parameters
+    ----------
+    sample : Sample
+    shape : (H, W), optional
+        Size of the image; read from its header when not given.
+
+    Returns
+    -------
+    (H, W) int32 or None
+        None for an unlabelled sample, which is not the same as one without nuclei.
+
+    Raises
+    ------
+    BadInput
+        If masks cannot be read or are of another size than the image.
+    """
+    annotation = read_annotation(sample, shape)
+    return None if annotation is None else annotation.labels
+
+
+def read_annotation(sample: Sample, shape: tuple[int, int] | None = None) -> Annotation | None:
+    """Read the nuclei of a sample, and what is odd about them.
+
+    As `read_labels`, and with one sentence for masks that overlap or are empty.
+    """
+    corrected = sample.folder / "labels.tif"
+    size = shape or read_image_size(sample.image_path)
+    if os.path.lexists(corrected):
+        labels = read_label_tif(corrected)
+        check_size(corrected, labels.shape, size)
+        return Annotation(labels)
+    if not sample.mask_paths:
+        return None
+    if len(sample.mask_paths) > 1:
+        return merge_masks(sample.mask_paths, size)
+    return read_merged(sample.mask_paths[0], size, several=sample.layout != "kaggle")
+
+
+# --- the table of samples
+
+
+def _find_table(folder: Path, found: Found) -> Path | None:
+    opened = folder if folder.is_dir() else folder.parent
+    places = (opened, found.root, opened.parent, found.root.parent)
+    return next((place / TABLE for place in places if os.path.isfile(place / TABLE)), None)
+
+
+def _with_table(found: Found, table: Path | None, *, required: bool) -> Dataset:
+    problems = list(found.problems)
+    samples = found.samples
+    if table is not None:
+        rows = _read_table(table)
+        known = [each for each in samples if each.id in rows]
+        if known and len(known) < len(samples):
+            problems.append(
+                f"{table} has no row for {len(samples) - len(known)} of {len(samples)} samples."
+            )
+        if not known and required:
+            raise BadInput(f"{table} names none of the {len(samples)} samples in its column id.")
+        samples = tuple(_with_row(each, rows.get(each.id, {}), table, problems) for each in samples)
+    return Dataset(found.root, found.layout, samples, tuple(problems))
+
+
+def _read_table(table: Path) -> dict[str, dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = [_clean(row) for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{table} is no readable csv table ({error}): save it as UTF-8.") from error
+    if rows and "id" not in rows[0]:
+        raise BadInput(f"{table} has the columns {', '.join(rows[0])}; expected one named id.")
+    return {row["id"]: row for row in rows}
+
+
+def _clean(row: dict[str, str]) -> dict[str, str]:
+    """Strip the cells; drop those beyond the header, and give missing ones as empty."""
+    return {key: (value or "").strip() for key, value in row.items() if key}
+
+
+def _with_row(sample: Sample, row: dict[str, str], table: Path, problems: list[str]) -> Sample:
+    fold = row.get("fold", "")
+    if fold and not fold.isdecimal():
+        problems.append(f"{table} gives {sample.id} the fold {fold!r}; expected a whole number.")
+    split = "test" if row.get("stardist_test") == "1" else row.get("split", "")
+    return replace(
+        sample,
+        modality=row.get("modality", sample.modality),
+        field=row.get("field", "") or row.get("group", "") or sample.field,
+        fold=int(fold) if fold.isdecimal() else sample.fold,
+        split=split if split in ("train", "test") else sample.split,
+    )
+
+
+# --- splitting
+
+
+def split_by_field(
+    samples: Sequence[Sample],
+    share: float,
+    seed: int,
+    fields: Mapping[str, str] | None = None,
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Hold out whole fields of view, about the same share of each modality.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    share : float
+        Share of the samples to hold out, in [0, 1].
+    seed : int
+        The same seed gives the same split, whatever the order of `samples`.
+    fields : mapping of str to str, optional
+        Field for each sample's id; by default `find_fields` reads all images to find out.
+        A table's fields alone may not do: half the neighbours in DSB2018 are not in it.
+
+    Returns
+    -------
+    kept, held_out : tuple of Sample
+        Both in the order of `samples`. Where `share` is neither 0 nor 1, none is empty,
+        unless all samples are of one field: then `held_out` is.
+    """
+    fields = find_fields(samples) if fields is None else fields
+    members: dict[str, list[Sample]] = defaultdict(list)
+    for each in samples:
+        members[fields[each.id]].append(each)
+    held = _choose_fields(members, share, np.random.default_rng(seed))
+    if 0 < share < 1 and len(held) in (0, len(members)) and members:
+        smallest = min(sorted(members), key=lambda name: len(members[name]))
+        held = held ^ {smallest} if len(members) > 1 else set()
+    return (
+        tuple(each for each in samples if fields[each.id] not in held),
+        tuple(each for each in samples if fields[each.id] in held),
+    )
+
+
+def _choose_fields(
+    members: Mapping[str, Sequence[Sample]], share: float, rng: np.random.Generator
+) -> set[str]:
+    """Draw fields of each modality until their samples are nearest to the share."""
+    by_modality: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(members):
+        by_modality[min(each.modality for each in members[name])].append(name)
+    held: set[str] = set()
+    for modality in sorted(by_modality):
+        names = by_modality[modality]
+        wanted = share * sum(len(members[name]) for name in names)
+        for name in rng.permutation(names).tolist():
+            if len(members[name]) < 2 * wanted:
+                held.add(name)
+                wanted -= len(members[name])
+    return held
+
+
+def split_test(
+    samples: Sequence[Sample], fields: Mapping[str, str] | None = None
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Part the test samples from those that may be trained on.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    fields : mapping of str to str, optional
+        As in `split_by_field`.
+
+    Returns
+    -------
+    rest, test : tuple of Sample
+        `test` are the samples whose split is "test". `rest` are the others without those
+        of a field that has a test sample: these are in neither.
+    """
+    test = tuple(each for each in samples if each.split == "test")
+    if not test:
+        return tuple(samples), ()
+    fields = find_fields(samples) if fields is None else fields
+    seen = {fields[each.id] for each in test}
+    return tuple(each for each in samples if fields[each.id] not in seen), test

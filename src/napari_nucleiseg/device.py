@@ -1,0 +1,237 @@
+"""Where a network runs: ONNX Runtime's execution providers, and the reason for the choice."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as _state
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+
+# In the order of preference.
+_NAMES = {
+    CUDA: "CUDA",
+    "DmlExecutionProvider": "DirectML",
+    "CoreMLExecutionProvider": "CoreML",
+    CPU: "CPU",
+}
+
+# The shapes of tiles differ from image to image, and the default exhaustive search for
+# the fastest convolution starts again with every new shape.
+_PROVIDER_OPTIONS: dict[str, dict[str, str]] = {CUDA: {"cudnn_conv_algo_search": "HEURISTIC"}}
+
+# One node, Identity, from "x" to "y": enough to learn whether a provider starts.
+_PROBE = (
+    b'\x08\x08:3\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01g'
+    b"Z\r\n\x01x\x12\x08\n\x06\x08\x01\x12\x02\n\x00b\r\n\x01y\x12\x08\n\x06\x08\x01\x12\x02\n\x00"
+    b"B\x04\n\x00\x10\x0d"
+)
+
+RUNTIME_ERRORS: tuple[type[BaseException], ...] = (
+    _state.EPFail,
+    _state.Fail,
+    _state.InvalidArgument,
+    _state.InvalidGraph,
+    _state.InvalidProtobuf,
+    _state.NoModel,
+    _state.NotImplemented,
+    _state.RuntimeException,
+    MemoryError,
+    RuntimeError,
+    ValueError,
+)
+"""What ONNX Runtime raises: its classes share no parent but `Exception`."""
+
+
+class Device(NamedTuple):
+    """What a network runs on.
+
+    Attributes
+    ----------
+    name : str
+        "CUDA", "DirectML", "CoreML" or "CPU".
+    reason : str
+        One sentence: why it is this one.
+    """
+
+    name: str
+    reason: str
+
+
+def describe_device() -> Device:
+    """Find out on what a prediction would run now, by starting it.
+
+    Returns
+    -------
+    Device
+        Its name and the reason; a provider that is installed and does not start is
+        named in the reason with its own words.
+    """
+    return open_session(_PROBE)[1]
+
+
+def open_session(
+    graph: bytes, *, threads: int = 0, providers: Sequence[str] | None = None
+) -> tuple[onnxruntime.InferenceSession, Device]:
+    """Start a network on the best provider that works.
+
+    Parameters
+    ----------
+    graph : bytes
+        A checked ONNX file.
+    threads : int
+        Threads on the CPU; 0 takes the cores that this process may use.
+    providers : sequence of str, optional
+        Providers to try in this order, by ONNX Runtime's names; the CPU is always the
+        last. Without it, every provider that is installed.
+
+    Returns
+    -------
+    session : onnxruntime.InferenceSession
+    device : Device
+
+    Raises
+    ------
+    One of `RUNTIME_ERRORS`
+        If the network does not start on the CPU either.
+    """
+    wanted, failures = _wanted(providers)
+    if CUDA in wanted:
+        failures += _load_cuda()
+    for provider in wanted:
+        try:
+            session = _start(graph, provider, threads)
+        except RUNTIME_ERRORS as error:
+            failures.append(f"{_name(provider)} did not start ({first_line(error)})")
+            continue
+        if session.get_providers()[0] == provider:
+            name = _name(provider)
+            return session, Device(name, f"{name} is installed and works.")
+        failures.append(f"{_name(provider)} did not start")
+    return _start(graph, CPU, threads), Device("CPU", _why_cpu(failures, bool(providers)))
+
+
+def _wanted(providers: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Choose the providers to try before the CPU; complain of those that are not installed."""
+    available = onnxruntime.get_available_providers()
+    chosen = [each for each in (providers or _NAMES) if each != CPU]
+    missing = [each for each in chosen if each not in available]
+    version = onnxruntime.__version__
+    complaints = [
+        f"{_name(each)} is not in the installed onnxruntime {version}" for each in missing
+    ]
+    return [each for each in chosen if each in available], complaints if providers else []
+
+
+def _name(provider: str) -> str:
+    return _NAMES.get(provider, provider)
+
+
+def _start(graph: bytes, provider: str, threads: int) -> onnxruntime.InferenceSession:
+    chain: list[Any] = [(provider, _PROVIDER_OPTIONS.get(provider, {}))]
+    if provider != CPU:
+        chain.append(CPU)
+    # Exported graphs have no constants left to fold, and a stranger's could be made to
+    # fold into gigabytes.
+    return onnxruntime.InferenceSession(
+        graph, session_options(threads), providers=chain, disabled_optimizers=["ConstantFolding"]
+    )
+
+
+def session_options(threads: int = 0) -> onnxruntime.SessionOptions:
+    """Build the options that every session of this program starts with."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or cpu_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # A plan of the memory for every shape of tile doubled the peak and gained no time.
+    options.enable_mem_pattern = False
+    # Only ONNX: bytes in ONNX Runtime's own format would pass by the check of the graph.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    # Threads that spin while they wait take the cores from the window and from training.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _load_cuda() -> list[str]:
+    """Load CUDA and cuDNN from the nvidia wheels; say what went wrong.
+
+    `preload_dlls` (onnxruntime-gpu 1.21 and newer) prints its troubles. The empty folder
+    name makes it search the nvidia wheels and not those of an installed PyTorch, which
+    may be of another CUDA version.
+    """
+    preload = getattr(onnxruntime, "preload_dlls", None)
+    if preload is None:
+        return []
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        preload(directory="")
+    return [said.getvalue().splitlines()[0]] if said.getvalue() else []
+
+
+def _why_cpu(failures: list[str], was_asked: bool) -> str:
+    if failures:
+        return "; ".join(failures) + ": the CPU is used."
+    if was_asked:
+        return "The CPU was asked for."
+    version = onnxruntime.__version__
+    return f"The installed onnxruntime {version} knows no graphics card: the CPU is used."
+
+
+def first_line(error: BaseException) -> str:
+    """Shorten what ONNX Runtime says to one line, without its preamble."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rsplit("Status Message: ", 1)[-1][:300]
+
+
+def cpu_threads() -> int:
+    """Count the cores that this process may use.
+
+    Two hardware threads of one core count once, because the network is bound by
+    arithmetic. A quota of the container (cgroup 2) counts too.
+
+    Returns
+    -------
+    int
+        At least 1; 0 where the system does not say, which leaves the choice to ONNX
+        Runtime.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return 0
+    cores = {_siblings(cpu) for cpu in os.sched_getaffinity(0)}
+    return max(1, math.ceil(min(len(cores), _cgroup_quota())))
+
+
+def _siblings(cpu: int) -> str:
+    file = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return str(cpu)
+
+
+def _cgroup_quota() -> float:
+    """CPUs that the control groups allow, from the own group up to the root."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return math.inf
+    own = next((line[3:] for line in lines if line.startswith("0::")), "/")
+    group = Path("/sys/fs/cgroup") / own.lstrip("/")
+    return min(_quota_of(each) for each in (group, *group.parents))
+
+
+def _quota_of(group: Path) -> float:
+    try:
+        quota, period = (group / "cpu.max").read_text().split()
+        return int(quota) / int(period)
+    except (OSError, ValueError):
+        return math.inf

@@ -1,0 +1,53 @@
+"""The jobs that the engine's child runs: what is not listed here cannot be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.progress import Progress
+
+
+def prepare(request: Mapping[str, Any]) -> Iterator[Progress]:
+    """Import TensorFlow before anybody waits for it.
+
+    Where it is not installed, the job that needs it says so.
+    """
+    yield Progress(0, 1, "Starting TensorFlow")
+    with suppress(ModuleNotFoundError):
+        import napari_nucleiseg.nn.training  # noqa: F401
+    yield Progress(1, 1)
+
+
+def train(request: Mapping[str, Any]) -> Iterator[Progress]:
+    """Train as `train_job.train` does.
+
+    Parameters
+    ----------
+    request : mapping
+        The fields of `TrainRequest`; "config" is a mapping, "only" a list.
+
+    Raises
+    ------
+    BadInput
+        If the request has other fields or values than those.
+    """
+    from napari_nucleiseg import train_job
+
+    fields = dict(request)
+    try:
+        fields["config"] = TrainConfig(**fields.get("config", {}))
+        fields["only"] = tuple(fields.get("only", ()))
+        wanted = train_job.TrainRequest(**fields)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"The request to train cannot be used: {error}") from error
+    yield from train_job.train(wanted)
+
+
+JOBS: dict[str, Callable[[Mapping[str, Any]], Iterator[Progress]]] = {
+    "prepare": prepare,
+    "train": train,
+}

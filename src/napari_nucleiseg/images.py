@@ -1,0 +1,218 @@
+"""Reading one image, and normalising it for a network."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucleiseg.decoders import IMAGE_SUFFIXES, MAX_PIXELS, Raster, decode, read_size
+from napari_nucleiseg.errors import BadInput
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "intensity_range",
+    "normalise",
+    "read_image",
+    "read_image_size",
+    "read_label_image",
+    "read_mask",
+]
+
+LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.8
+
+
+def read_image(path: str | PathLike[str]) -> np.ndarray:
+    """Read an image of nuclei.
+
+    Parameters
+    ----------
+    path : path
+        A PNG, JPEG or TIFF file of one image, of any integer or float type, grey, RGB
+        or palette, with or without alpha.
+
+    Returns
+    -------
+    (H, W) or (H, W, 3) uint8, uint16 or float32
+        Pixels as stored, without alpha and with no EXIF rotation. A colour image whose
+        channels are equal comes as grey. Integers beyond 16 bit become float32.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be read as one image (`decoders.decode` lists the cases), or
+        holds values that are not finite.
+    """
+    path = Path(path)
+    raster = decode(path)
+    return _collapse_grey(_plain(path, _colours(raster)))
+
+
+def read_image_size(path: str | PathLike[str]) -> tuple[int, int]:
+    """Read height and width [px] from an image's header.
+
+    Raises
+    ------
+    BadInput
+        If the header cannot be read, or declares more than `MAX_PIXELS` pixels.
+    """
+    return read_size(Path(path))
+
+
+def read_label_image(path: str | PathLike[str]) -> np.ndarray:
+    """Read a label image: one number a pixel, 0 is background.
+
+    Parameters
+    ----------
+    path : path
+        A PNG or TIFF file of 8, 16 or 32 bit. Of a palette image the indices are the
+        ids; of a grey image saved as RGB any channel. Float values must be whole.
+
+    Returns
+    -------
+    (H, W) int32
+        Ids as stored.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be read, is a JPEG (which changes ids), a colour picture, or
+        holds ids that are negative, not whole or above 2**31 - 1.
+    """
+    path = Path(path)
+    raster = decode(path)
+    if raster.lossy:
+        raise BadInput(f"{path} is a JPEG, which does not keep ids: save labels as TIFF or PNG.")
+    return _ids(path, _one_channel(path, raster))
+
+
+def read_mask(path: str | PathLike[str]) -> np.ndarray:
+    """Read a binary mask.
+
+    Returns
+    -------
+    (H, W) bool
+        True above half of the largest value, so that 0/1 and 0/255 masks, smoothed
+        edges and JPEG all do. All False for an empty mask.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be read or is a colour picture.
+    """
+    path = Path(path)
+    raster = decode(path)
+    values = _one_channel(path, raster)
+    if raster.palette is not None and np.ptp(raster.palette, axis=1).max() == 0:
+        values = _colours(raster)[..., 0]
+    if values.dtype == bool:
+        return values
+    top = values.max()
+    # Compared in the type of the file, which is many times faster than as float.
+    return values > (top / 2 if values.dtype.kind == "f" else values.dtype.type(top // 2))
+
+
+def _colours(raster: Raster) -> np.ndarray:
+    """Replace the indices of a palette by its colours."""
+    return raster.pixels if raster.palette is None else raster.palette[raster.pixels]
+
+
+def _plain(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Bring pixels to uint8, uint16 or float32."""
+    kind = pixels.dtype.kind
+    if kind == "b":
+        return pixels.astype(np.uint8) * np.uint8(255)
+    if kind not in "iuf":
+        raise BadInput(f"{path} holds {pixels.dtype} values; expected integers or floats.")
+    if pixels.dtype in (np.uint8, np.uint16):
+        return pixels
+    if kind in "iu" and pixels.min() >= 0 and pixels.max() <= 65535:
+        return pixels.astype(np.uint16)
+    with np.errstate(over="ignore"):
+        floats = pixels.astype(np.float32)
+    if not np.isfinite(floats).all():
+        raise BadInput(
+            f"{path} holds values that are no finite numbers (NaN or infinite); replace them "
+            "before you save the image."
+        )
+    return floats
+
+
+def _collapse_grey(pixels: np.ndarray) -> np.ndarray:
+    """Take one channel where all are equal."""
+    if pixels.ndim == 2:
+        return pixels
+    first = pixels[..., 0]
+    if np.array_equal(first, pixels[..., 1]) and np.array_equal(first, pixels[..., 2]):
+        return np.ascontiguousarray(first)
+    return pixels
+
+
+def _one_channel(path: Path, raster: Raster) -> np.ndarray:
+    values = _collapse_grey(raster.pixels)
+    if values.ndim == 3 and raster.lossy:
+        return values.mean(axis=2)
+    if values.ndim == 3:
+        raise BadInput(
+            f"{path} is a colour picture; expected a mask or label image with one number a "
+            "pixel: save it as grey."
+        )
+    return values
+
+
+def _ids(path: Path, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "biuf":
+        raise BadInput(f"{path} holds {values.dtype} values; expected whole numbers as ids.")
+    if values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
+        raise BadInput(f"{path} holds values that are not whole; expected ids of nuclei.")
+    if values.min() < 0 or values.max() > np.iinfo(np.int32).max:
+        raise BadInput(
+            f"{path} holds ids from {values.min()} to {values.max()}; expected 0 to 2147483647."
+        )
+    return values.astype(np.int32)
+
+
+def intensity_range(image: np.ndarray) -> tuple[float, float]:
+    """Find the intensities that become black and white.
+
+    All channels share one range, so that a stain keeps its hue. Large images are
+    subsampled.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C)
+        Any real dtype.
+
+    Returns
+    -------
+    low, high : float
+        The 1st and 99.8th percentile; `high` is always above `low`.
+    """
+    stride = max(1, int(np.sqrt(image.shape[0] * image.shape[1] / 2**20)))
+    low, high = np.percentile(image[::stride, ::stride], (LOW_PERCENTILE, HIGH_PERCENTILE))
+    return float(low), float(max(high, low + 1e-6))
+
+
+def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Scale an image, or a part of it, to what the networks expect.
+
+    Parameters
+    ----------
+    image : (H, W), (H, W, 1) or (H, W, 3)
+        Any real dtype.
+    low, high : float
+        From `intensity_range` of the whole image.
+
+    Returns
+    -------
+    (H, W, 3) float32
+        In [-1, 1], as Keras' MobileNetV2 expects; grey images thrice the same channel.
+    """
+    scaled = image.astype(np.float32)
+    scaled = (scaled - np.float32(low)) * np.float32(2.0 / (high - low)) - np.float32(1.0)
+    np.clip(scaled, -1.0, 1.0, out=scaled)
+    if scaled.ndim == 2:
+        scaled = scaled[..., None]
+    return np.ascontiguousarray(np.broadcast_to(scaled, (*scaled.shape[:2], 3)))

@@ -1,0 +1,259 @@
+"""Prediction and evaluation as jobs: generators of `Progress`.
+
+The command line loops over them, the docks run them in a worker, a test calls `list()`
+on them. A sample that cannot be used is a "problem", and the others go on. Training is
+in `train_job`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.config import DecodeConfig, PredictConfig
+from napari_nucleiseg.dataset import Sample, read_dataset, read_labels, read_sample_image
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.label_files import encode_labels
+from napari_nucleiseg.labels import labels_from_maps
+from napari_nucleiseg.metrics import Scores, scores, summary
+from napari_nucleiseg.predictor import Predictor
+from napari_nucleiseg.progress import Progress
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What was found at the paths that a person named.
+
+    Attributes
+    ----------
+    samples : tuple of Sample
+        Their ids differ.
+    problems : tuple of str
+        One sentence for each thing that was passed over.
+    """
+
+    samples: tuple[Sample, ...]
+    problems: tuple[str, ...]
+
+
+def read_inputs(paths: Iterable[str | Path], extract_to: str | Path | None = None) -> Inputs:
+    """Open folders, zip archives and single images together.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Each is opened as `read_dataset` does.
+    extract_to : path, optional
+        Where zip archives are extracted.
+
+    Returns
+    -------
+    Inputs
+        A path that cannot be opened is a problem; the others go on.
+    """
+    samples: dict[str, Sample] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            dataset = read_dataset(path, extract_to=extract_to)
+        except BadInput as error:
+            problems.append(str(error))
+            continue
+        problems += dataset.problems
+        for each in dataset.samples:
+            if each.id in samples:
+                problems.append(
+                    f"{each.image_path} is passed over: {samples[each.id].image_path} has the "
+                    "same name; predict it into another folder."
+                )
+            else:
+                samples[each.id] = each
+    return Inputs(tuple(samples.values()), tuple(problems))
+
+
+def predict_samples(
+    samples: Sequence[Sample],
+    predictor: Predictor,
+    config: PredictConfig,
+    decode: DecodeConfig,
+) -> Iterator[Progress]:
+    """Segment samples, one after the other.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    predictor : Predictor
+    config : PredictConfig
+    decode : DecodeConfig
+        `predictor.model.decode` holds the thresholds tuned for the model.
+
+    Yields
+    ------
+    Progress
+        `done` of `total` samples. Kind "tile" while a sample runs, "sample" with "id",
+        "maps" (H, W, 3) uint8, "labels" (H, W) int32 and "seconds" when it is done, or
+        "problem" with "id" and "error".
+    """
+    for done, sample in enumerate(samples):
+        try:
+            yield from _predict_sample(sample, predictor, config, decode, done, len(samples))
+        except BadInput as error:
+            yield _problem(sample, error, done + 1, len(samples))
+
+
+def _predict_sample(
+    sample: Sample,
+    predictor: Predictor,
+    config: PredictConfig,
+    decode: DecodeConfig,
+    done: int,
+    total: int,
+) -> Iterator[Progress]:
+    started = time.perf_counter()
+    image = read_sample_image(sample)
+    maps = np.empty((0, 0, 3), np.uint8)
+    for step in predictor.predict_maps(image, config):
+        maps = step.values.get("maps", maps)
+        yield Progress(done, total, f"Segmenting {sample.id}", "tile")
+    labels = labels_from_maps(maps, decode)
+    values = {
+        "id": sample.id,
+        "maps": maps,
+        "labels": labels,
+        "seconds": time.perf_counter() - started,
+    }
+    yield Progress(done + 1, total, sample.id, "sample", values)
+
+
+def _problem(sample: Sample, error: Exception, done: int, total: int) -> Progress:
+    return Progress(done, total, str(error), "problem", {"id": sample.id, "error": str(error)})
+
+
+def write_predictions(results: Iterable[Progress], out: Path) -> Iterator[Progress]:
+    """Write the labels of each predicted sample as ``<id>.tif``.
+
+    Parameters
+    ----------
+    results : iterable of Progress
+        From `predict_samples`.
+    out : Path
+        Made if need be.
+
+    Yields
+    ------
+    Progress
+        As they came; those of kind "sample" hold "nuclei" and "path" instead of the arrays.
+
+    Raises
+    ------
+    BadInput
+        If the folder cannot be made or written to: every other sample would fail too.
+    """
+    _make_folder(out)
+    for step in results:
+        if step.kind != "sample":
+            yield step
+            continue
+        labels = step.values["labels"]
+        path = out / f"{step.values['id']}.tif"
+        write_bytes_atomically(path, encode_labels(labels))
+        values = {
+            "id": step.values["id"],
+            "nuclei": int(labels.max(initial=0)),
+            "height": labels.shape[0],
+            "width": labels.shape[1],
+            "seconds": round(step.values["seconds"], 3),
+            "path": str(path),
+        }
+        yield Progress(step.done, step.total, step.message, "sample", values)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"The folder {folder} cannot be made ({error.strerror}); name another one with --out."
+        ) from error
+
+
+def evaluate(
+    samples: Sequence[Sample],
+    predictor: Predictor,
+    config: PredictConfig,
+    decode: DecodeConfig,
+) -> Iterator[Progress]:
+    """Segment annotated samples and score the labels.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Those without annotation are passed over as problems.
+    predictor, config, decode
+        As in `predict_samples`.
+
+    Yields
+    ------
+    Progress
+        Kind "sample" with "id", "modality", "scores" (`Scores`), "labels_true" and
+        "labels_pred"; "problem"; and at last "result" with "summary" (see
+        `metrics.summary`), "by_modality" and "images" (a list of dict, worst first).
+    """
+    found: list[tuple[Sample, Scores]] = []
+    for step in predict_samples(samples, predictor, config, decode):
+        if step.kind != "sample":
+            yield step
+            continue
+        sample = samples[step.done - 1]
+        try:
+            values = _score(sample, step.values["labels"])
+        except BadInput as error:
+            yield _problem(sample, error, step.done, step.total)
+            continue
+        found.append((sample, values["scores"]))
+        yield Progress(step.done, step.total, sample.id, "sample", values)
+    if not found:
+        raise BadInput("None of the images could be scored; open a dataset that has masks.")
+    yield Progress(len(samples), len(samples), "Evaluated", "result", evaluation(found))
+
+
+def _score(sample: Sample, labels_pred: np.ndarray) -> dict[str, Any]:
+    labels_true = read_labels(sample, labels_pred.shape)
+    if labels_true is None:
+        raise BadInput(f"{sample.id} has no masks to compare with; annotate it first.")
+    return {
+        "id": sample.id,
+        "modality": sample.modality,
+        "scores": scores(labels_true, labels_pred),
+        "labels_true": labels_true,
+        "labels_pred": labels_pred,
+    }
+
+
+def evaluation(found: Sequence[tuple[Sample, Scores]]) -> dict[str, Any]:
+    """Summarise scored samples.
+
+    Returns
+    -------
+    dict
+        "summary", "by_modality" (a summary each) and "images": one dict a sample, worst
+        mean AP first. Plain values, fit for JSON.
+    """
+    groups: dict[str, list[Scores]] = {}
+    for sample, result in found:
+        groups.setdefault(sample.modality or "unknown", []).append(result)
+    images = [
+        {"id": sample.id, "modality": sample.modality, **result.as_dict()}
+        for sample, result in found
+    ]
+    return {
+        "summary": summary([result for _, result in found]),
+        "by_modality": {name: summary(group) for name, group in groups.items()},
+        "images": sorted(images, key=lambda each: (each["mean_ap"], each["id"])),
+    }

@@ -1,0 +1,330 @@
+"""Which files of a folder are images, and which masks belong to them.
+
+=========  ==============================================================================
+kaggle     ``<id>/images/<id>.png`` and ``<id>/masks/*.png``, one binary mask a nucleus
+merged     ``inputs/`` and ``masks/`` with one binary mask an image
+labels     ``images/`` and ``masks/`` or ``labels/`` with one label image an image
+cellpose   ``name.tif`` and ``name_masks.tif`` (or ``.png``) side by side
+images     a folder of images without masks, or one image
+=========  ==============================================================================
+
+Each of them may stand in ``train/`` and ``test/``, and below folders that hold nothing
+else. Hidden files, ``__MACOSX`` and what this program writes are passed over.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.images import IMAGE_SUFFIXES
+
+OWN_FOLDER = "nucleiseg"
+"""Beside images that have no folder of their own: what this program writes of them."""
+
+_IMAGE_FOLDERS = ("inputs", "input", "images", "image")
+_MASK_FOLDERS = ("masks", "labels", "mask", "label")
+_ORIGINAL_MASKS = "masks.original"
+_MASK_ENDING = re.compile(r"_(cp_)?(masks?|labels?)$", re.IGNORECASE)
+_BY_PRODUCT = re.compile(r"_(cp_output|cp_flows|flows|outlines)$", re.IGNORECASE)
+_SIDE = re.compile("(train|training|val|valid|validation)|(test|testing)")
+_SPLIT = re.compile(f"(?:^|[^a-z])(?:{_SIDE.pattern})(?:[^a-z]|$)")
+_PREFERENCE = {suffix: i for i, suffix in enumerate((".tif", ".tiff", ".png", ".jpg", ".jpeg"))}
+_MAX_NESTING = 2
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a dataset.
+
+    Attributes
+    ----------
+    id : str
+        Unique in its dataset; fit to be a file name.
+    image_path : Path
+    mask_paths : tuple of Path
+        The annotation as it came: many binary masks, or one merged mask or label
+        image. Empty for an unlabelled sample.
+    layout : str
+        A name of the table above.
+    folder : Path
+        Where ``labels.tif``, ``nucleiseg.json``, ... of this sample stand; it need not
+        exist.
+    modality, field : str
+        Kind of microscopy, and field of view; samples of one field never stand on both
+        sides of a split. Empty where unknown.
+    fold : int
+        Fold for cross-validation; -1 where unknown.
+    split : str
+        "train", "test" or "".
+    """
+
+    id: str
+    image_path: Path
+    mask_paths: tuple[Path, ...]
+    layout: str
+    folder: Path
+    modality: str = ""
+    field: str = ""
+    fold: int = -1
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Samples of a folder, and one sentence for each thing in it that cannot be used."""
+
+    root: Path
+    layout: str
+    samples: tuple[Sample, ...]
+    problems: tuple[str, ...] = ()
+
+
+def natural_key(text: str) -> list[tuple[int, int, str]]:
+    """Sort key by which "2" comes before "10"."""
+    parts = re.findall(r"\d+|\D+", text)
+    return [(0, int(p), p) if p.isdecimal() else (1, 0, p.casefold()) for p in parts]
+
+
+def find_samples(folder: Path) -> Found:
+    """Recognise the layout of a folder.
+
+    Raises
+    ------
+    BadInput
+        If the folder cannot be listed, holds no image in a known layout, or holds
+        several datasets.
+    """
+    found = _find(folder, _MAX_NESTING)
+    if found is None:
+        raise BadInput(_nothing_found(folder))
+    samples = sorted(_with_unique_ids(found.samples), key=lambda each: natural_key(each.id))
+    return replace(found, samples=tuple(samples))
+
+
+def single_image(path: Path) -> Found:
+    """Take one image as a dataset, with its mask where it stands beside it."""
+    found = _beside(path.parent) or Found(path.parent, "images", ())
+    mine = [each for each in found.samples if each.image_path == path]
+    sample = mine[0] if mine else _sample(path, (), "images")
+    layout = sample.layout if sample.mask_paths else "images"
+    return Found(path.parent, layout, (replace(sample, layout=layout),))
+
+
+def _nothing_found(folder: Path) -> str:
+    archives = sorted(folder.glob("*.zip"))
+    if archives:
+        return f"{folder} holds no images, but {archives[0].name}: open that file."
+    return (
+        f"{folder} holds no images in a layout that is known; expected PNG, TIFF or JPEG files, "
+        "or folders such as <id>/images and <id>/masks, or images and masks: open the folder "
+        "that holds them."
+    )
+
+
+def _find(folder: Path, nesting: int) -> Found | None:
+    """Try the layouts, the most specific first."""
+    folders, files = _entries(folder)
+    found = _kaggle(folder, folders) or _paired(folder, folders) or _splits(folder, folders)
+    if found is None and files:
+        found = _beside(folder)
+    if found is None and nesting:
+        found = _nested(folder, folders, nesting)
+    return found
+
+
+def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """List the folders and the image files of a folder, in natural order.
+
+    What has an image's name and is no folder counts as an image file, so that a pipe or
+    a broken link is spoken of when it is read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            shown = [e for e in entries if not e.name.startswith(".") and e.name != "__MACOSX"]
+            folders = [e.name for e in shown if e.is_dir() and e.name != OWN_FOLDER]
+            files = [e.name for e in shown if _is_image_name(e.name) and not e.is_dir()]
+    except OSError as error:
+        raise BadInput(
+            f"{folder} cannot be listed ({error.strerror}); check that you may read it."
+        ) from error
+    return _in_order(folder, folders), _in_order(folder, files)
+
+
+def _in_order(folder: Path, names: Iterable[str]) -> list[Path]:
+    return [folder / name for name in sorted(names, key=natural_key)]
+
+
+def _is_image_name(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return _entries(folder)[1] if os.path.isdir(folder) else []
+
+
+def _sample(image: Path, masks: Iterable[Path], layout: str) -> Sample:
+    folder = image.parent / OWN_FOLDER / image.stem
+    return Sample(image.stem, image, tuple(masks), layout, folder)
+
+
+# --- kaggle
+
+
+def _kaggle(folder: Path, folders: Sequence[Path]) -> Found | None:
+    own = _kaggle_sample(folder)
+    if own and (own.mask_paths or own.image_path.stem == folder.name):
+        return Found(folder, "kaggle", (own,))
+    samples: list[Sample] = []
+    problems: list[str] = []
+    for each in folders:
+        if _SIDE.fullmatch(each.name.lower()):
+            continue
+        sample = _kaggle_sample(each)
+        if sample:
+            samples.append(sample)
+        elif (each / "masks").is_dir() or (each / "images").is_dir():
+            problems.append(
+                f"{each} needs one image in its folder images, or one named {each.name}: put it "
+                "there."
+            )
+    return Found(folder, "kaggle", tuple(samples), tuple(problems)) if samples else None
+
+
+def _kaggle_sample(folder: Path) -> Sample | None:
+    """Take a folder as one sample, unless its images pair with masks of the same name."""
+    images = _files_in(folder / "images")
+    named = [image for image in images if image.stem == folder.name]
+    if not named and len(images) != 1:
+        return None
+    original = folder / _ORIGINAL_MASKS
+    masks = _files_in(original if original.is_dir() else folder / "masks")
+    image = (named or images)[0]
+    if not named and (image.stem in {mask.stem for mask in masks} or (folder / "labels").is_dir()):
+        return None
+    return Sample(folder.name, image, tuple(masks), "kaggle", folder)
+
+
+# --- merged, labels
+
+
+def _paired(folder: Path, folders: Sequence[Path]) -> Found | None:
+    images_folder = _first_named(folders, _IMAGE_FOLDERS)
+    images = _files_in(images_folder) if images_folder else []
+    if not images_folder or not images:
+        return None
+    masks_folder = _first_named(folders, _MASK_FOLDERS)
+    images, problems = _one_for_each_stem(images)
+    masks = _masks_by_stem(_files_in(masks_folder) if masks_folder else [])
+    layout = "merged" if images_folder.name.lower().startswith("input") else "labels"
+    samples = tuple(_sample(image, masks.pop(image.stem, ()), layout) for image in images)
+    left = [path for paths in masks.values() for path in paths]
+    if left:
+        others = f"and {len(left) - 1} more masks have" if left[1:] else "has"
+        problems += (f"{left[0]} {others} no image of that name in {images_folder}: add it.",)
+    return Found(folder, layout if masks_folder else "images", samples, problems)
+
+
+def _first_named(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
+    by_name = {each.name.lower(): each for each in folders}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _masks_by_stem(masks: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """Key each mask by its image's stem: its own, without an ending such as ``_mask``."""
+    by_stem: dict[str, tuple[Path, ...]] = {}
+    for mask in _one_for_each_stem(masks)[0]:
+        by_stem.setdefault(_MASK_ENDING.sub("", mask.stem), (mask,))
+    return by_stem
+
+
+def _one_for_each_stem(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """Of files that differ in their ending alone, keep the one that lost least."""
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        by_stem[path.stem].append(path)
+    problems = []
+    for same in by_stem.values():
+        same.sort(key=lambda path: _PREFERENCE[path.suffix.lower()])
+        problems += [
+            f"{other} has the name of {same[0].name} but for its ending, and is passed over: "
+            "rename it."
+            for other in same[1:]
+        ]
+    return [same[0] for same in by_stem.values()], tuple(problems)
+
+
+# --- cellpose, images
+
+
+def _beside(folder: Path) -> Found | None:
+    """Take the files of one folder, some of which may be masks of others."""
+    files = _entries(folder)[1]
+    stems = {path.stem for path in files}
+    belongs = {path: _base(path.stem) for path in files if _base(path.stem) in stems}
+    images, problems = _one_for_each_stem([path for path in files if path not in belongs])
+    masks = _masks_by_stem([path for path in belongs if _MASK_ENDING.search(path.stem)])
+    layout = "cellpose" if masks else "images"
+    samples = tuple(_sample(image, masks.get(image.stem, ()), layout) for image in images)
+    return Found(folder, layout, samples, problems) if samples else None
+
+
+def _base(stem: str) -> str | None:
+    """Name of the image that a mask or by-product of this stem would belong to."""
+    for ending in (_MASK_ENDING, _BY_PRODUCT):
+        if ending.search(stem):
+            return ending.sub("", stem)
+    return None
+
+
+# --- train and test, nesting
+
+
+def split_of(name: str) -> str:
+    """Which side a folder of this name stands for: "train", "test" or ""."""
+    match = _SPLIT.search(name.lower())
+    return "" if match is None else "train" if match[1] else "test"
+
+
+def _splits(folder: Path, folders: Sequence[Path]) -> Found | None:
+    """Join ``train`` and ``test`` (also ``stage1_train`` and the like)."""
+    parts = [(each, split_of(each.name)) for each in folders]
+    found = [(_find(each, 0), split) for each, split in parts if split]
+    return _join(folder, [(each, split) for each, split in found if each])
+
+
+def _join(folder: Path, parts: Sequence[tuple[Found, str]]) -> Found | None:
+    if not parts:
+        return None
+    if len(parts) == 1 and not _SIDE.fullmatch(parts[0][0].root.name.lower()):
+        return parts[0][0]
+    samples = tuple(replace(each, split=split) for found, split in parts for each in found.samples)
+    problems = tuple(text for found, _ in parts for text in found.problems)
+    layouts = [found.layout for found, _ in parts if found.layout != "images"] or ["images"]
+    return Found(folder, layouts[0], samples, problems)
+
+
+def _nested(folder: Path, folders: Sequence[Path], nesting: int) -> Found | None:
+    found = [each for each in (_find(path, nesting - 1) for path in folders) if each]
+    if len(found) > 1:
+        raise BadInput(
+            f"{folder} holds several datasets ({found[0].root.name}, {found[1].root.name}"
+            f"{', ...' if found[2:] else ''}): open one of them."
+        )
+    return found[0] if found else None
+
+
+def _with_unique_ids(samples: Sequence[Sample]) -> list[Sample]:
+    """Tell apart samples of one name in ``train`` and ``test``."""
+    count: dict[str, int] = defaultdict(int)
+    for each in samples:
+        count[each.id.casefold()] += 1
+    return [
+        replace(each, id=f"{each.split}-{each.id}") if count[each.id.casefold()] > 1 else each
+        for each in samples
+    ]

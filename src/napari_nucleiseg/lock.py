@@ -1,0 +1,220 @@
+"""One window at a time writes to a dataset."""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import json
+import os
+import socket
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+from napari_nucleiseg.atomic import saving
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.state import now
+
+LOCK = ".nucleiseg.lock"
+_MAX_BYTES = 4096
+# Windows forbids others to read a locked byte, so the lock sits far beyond the text.
+_LOCKED_BYTE = 2**30
+_HELD = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
+
+
+class DatasetLocked(BadInput):
+    """Another process holds the dataset; it can be opened read-only."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a dataset.
+
+    Attributes
+    ----------
+    host, user : str
+    pid : int
+        Process id on `host`.
+    since : str
+        ISO 8601 in UTC.
+    """
+
+    host: str
+    pid: int
+    user: str
+    since: str
+
+
+class DatasetLock:
+    """The right to write to a dataset, held until `release` or the process' end.
+
+    The operating system holds the lock and lets go of it when the process dies, however
+    it dies; the text in the file says who has it. On a disk that is shared between
+    computers such locks cannot be relied on, so the name of another computer in the file
+    is respected, whatever the operating system says.
+
+    Use `acquire`; as a context manager it releases at the end.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor: int | None = descriptor
+
+    @classmethod
+    def acquire(cls, root: Path) -> DatasetLock:
+        """Take the lock of the dataset at `root`.
+
+        Parameters
+        ----------
+        root : Path
+            The dataset's folder.
+
+        Raises
+        ------
+        DatasetLocked
+            If another process, or another window of this one, holds it. A lock whose
+            holder died on this computer is taken over.
+        SaveFailed
+            If `root` is read-only: open it as such, and save to another folder.
+        """
+        path = Path(root) / LOCK
+        with saving(path):
+            descriptor, locked = _open_and_lock(path)
+            try:
+                _check_free(path, descriptor, locked)
+                _write_holder(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return cls(path, descriptor)
+
+    def release(self) -> None:
+        """Let others write. Doing it twice is allowed."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+        if os.name == "nt":
+            # An open file cannot be deleted there, and an empty one is no lock.
+            os.close(descriptor)
+            return
+        with suppress(OSError):
+            os.unlink(self._path)
+        os.close(descriptor)
+
+    def __enter__(self) -> DatasetLock:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _open_and_lock(path: Path) -> tuple[int, bool | None]:
+    while True:
+        descriptor = _open(path)
+        locked = _lock(descriptor)
+        if locked is False or _is_current(path, descriptor):
+            return descriptor, locked
+        # Its holder deleted it between our opening and locking it: a lock on nothing.
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    # Links are not followed: a stranger's dataset could point this name at any file.
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o666)
+    # So that a colleague can take over after a crash, whatever the umask.
+    with suppress(OSError, AttributeError):
+        os.fchmod(descriptor, 0o666)
+    return descriptor
+
+
+def _is_current(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Lock an open file; False if another holds it, None if the disk knows no locks."""
+    try:
+        if os.name == "nt":
+            _lock_on_windows(descriptor)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return False if error.errno in _HELD else None
+    return True
+
+
+def _lock_on_windows(descriptor: int) -> None:
+    import msvcrt
+
+    os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+    msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+
+
+def _check_free(path: Path, descriptor: int, locked: bool | None) -> None:
+    holder = _read_holder(descriptor)
+    if holder is not None and holder.host != socket.gethostname():
+        raise DatasetLocked(
+            f"{path.parent} is being edited by {_describe(holder)}: close it there or open it "
+            f"read-only here, and delete {path} if that computer no longer works on it."
+        )
+    if locked is False or (locked is None and holder is not None and _is_alive(holder.pid)):
+        raise DatasetLocked(
+            f"{path.parent} is being edited by {_describe(holder)}: "
+            "close it there or open it read-only here."
+        )
+
+
+def _describe(holder: Holder | None) -> str:
+    if holder is None:
+        return "another program"
+    return f"{holder.user} on {holder.host} (process {holder.pid}, since {holder.since})"
+
+
+def _read_holder(descriptor: int) -> Holder | None:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        values = json.loads(os.read(descriptor, _MAX_BYTES))
+        return Holder(
+            str(values["host"]), int(values["pid"]), str(values["user"]), str(values["since"])
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _write_holder(descriptor: int) -> None:
+    holder = Holder(socket.gethostname(), os.getpid(), _user(), now())
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, json.dumps(asdict(holder)).encode())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return "somebody"
+
+
+def _is_alive(pid: int) -> bool:
+    # Only asked where a POSIX disk knows no locks: on Windows signal 0 would kill.
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True

@@ -1,0 +1,182 @@
+"""Crops for training: where they lie, and how they are changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_nucleiseg._cv2 import cv2
+from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.images import intensity_range, normalise
+from napari_nucleiseg.nn.targets import targets_from_labels
+
+DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
+
+
+@dataclass(frozen=True)
+class Example:
+    """One annotated image, ready for crops.
+
+    Attributes
+    ----------
+    id : str
+        Of the sample.
+    image : (H, W, 3) uint8
+        Stretched to the full range.
+    labels : (H, W) uint16
+        Nucleus ids, 0 is background.
+    modality : str
+        Rare modalities are drawn more often.
+    diameter : float
+        Median diameter of the nuclei [px].
+    """
+
+    id: str
+    image: np.ndarray
+    labels: np.ndarray
+    modality: str = ""
+    diameter: float = 20.0
+
+
+def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") -> Example:
+    """Prepare one annotated image.
+
+    Parameters
+    ----------
+    id, modality : str
+        As in the sample.
+    image : (H, W) or (H, W, 3)
+        As read.
+    labels : (H, W) int
+        Nucleus ids 0..65535.
+    """
+    scaled = normalise(image, *intensity_range(image))
+    return Example(
+        id=id,
+        image=np.round((scaled + 1) * 127.5).astype(np.uint8),
+        labels=labels.astype(np.uint16),
+        modality=modality,
+        diameter=median_diameter(labels),
+    )
+
+
+def median_diameter(labels: np.ndarray) -> float:
+    """Measure the diameter of the disc with the median nucleus' area.
+
+    Parameters
+    ----------
+    labels : (H, W) int
+        Nucleus ids, 0 is background.
+
+    Returns
+    -------
+    float
+        In px; 20 for an image without nuclei.
+    """
+    areas = np.bincount(labels.ravel())[1:]
+    areas = areas[areas > 0]
+    return float(2 * np.sqrt(np.median(areas) / np.pi)) if len(areas) else 20.0
+
+
+def crop_and_targets(
+    source: Example, config: TrainConfig, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one crop and change it as another microscope might.
+
+    Returns
+    -------
+    crop : (crop, crop, 3) float32
+        In [-1, 1].
+    targets : (crop, crop, 3) uint8
+        See `targets_from_labels`.
+    """
+    image, labels = _warp(source, config, rng)
+    return _recolour(image, rng), targets_from_labels(labels)
+
+
+def _warp(
+    source: Example, config: TrainConfig, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    zoom = _zoom(source.diameter, config, rng)
+    matrix = _affine(_centre(source.labels, rng), zoom, config.crop, rng)
+    size = (config.crop, config.crop)
+    image = source.image
+    if zoom < 0.7:  # linear interpolation alone would alias
+        image = cv2.GaussianBlur(image, (0, 0), 0.35 / zoom)
+    image = cv2.warpAffine(
+        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    labels = cv2.warpAffine(
+        source.labels, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return image, labels
+
+
+def _zoom(diameter: float, config: TrainConfig, rng: np.random.Generator) -> float:
+    """Draw a zoom; a quarter of them aims at any size of nuclei instead."""
+    if rng.random() < 0.25:
+        aim = np.exp(rng.uniform(*np.log(DIAMETERS))) / diameter
+        return float(np.clip(aim, config.scale_low * 0.7, config.scale_high * 1.8))
+    return float(np.exp(rng.uniform(np.log(config.scale_low), np.log(config.scale_high))))
+
+
+def _centre(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw the centre of a crop (y, x), mostly on a nucleus."""
+    for _ in range(8 if rng.random() < 0.8 else 1):
+        y, x = rng.integers(labels.shape)
+        if labels[y, x]:
+            break
+    return np.array([y, x]) + rng.uniform(-16, 16, 2)
+
+
+def _affine(centre: np.ndarray, zoom: float, crop: int, rng: np.random.Generator) -> np.ndarray:
+    """Compose flip, rotation, zoom and a slight stretch into one 2 x 3 matrix."""
+    angle = rng.integers(4) * np.pi / 2 if rng.random() < 0.5 else rng.uniform(0, 2 * np.pi)
+    stretch = np.exp(rng.normal(0, 0.08))
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([zoom * stretch, zoom / stretch])
+    if rng.random() < 0.5:
+        linear[:, 0] *= -1
+    shift = crop / 2 - linear @ centre[::-1]
+    return np.column_stack([linear, shift])
+
+
+def _recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    x = image.astype(np.float32) / 255
+    if np.ptp(image, axis=2).max() > 8:
+        x = _jitter_stain(x, rng)
+    x = _gamma_and_gain(x, rng)
+    if rng.random() < 0.3:
+        x *= _uneven_light(x.shape[0], rng)
+    if rng.random() < 0.25:
+        x = np.asarray(cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.6)))
+    if rng.random() < 0.4:
+        x += _noise(x.shape[:2], rng)
+    if rng.random() < 0.1:
+        x = 1 - x
+    return np.clip(x * 2 - 1, -1, 1, out=x, dtype=np.float32)
+
+
+def _jitter_stain(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change the colours of a stain: in optical density, where dyes add up."""
+    if rng.random() < 0.15:
+        return np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
+    density = -np.log(np.maximum(x, 1 / 255))
+    density *= np.exp(rng.normal(0, 0.2, 3)).astype(np.float32)
+    mix = np.eye(3, dtype=np.float32) + rng.normal(0, 0.07, (3, 3)).astype(np.float32)
+    return np.exp(-np.maximum(density @ mix, 0))
+
+
+def _gamma_and_gain(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    x = np.clip(x, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.3)))
+    return x * np.float32(rng.uniform(0.7, 1.25)) + np.float32(rng.normal(0, 0.05))
+
+
+def _uneven_light(size: int, rng: np.random.Generator) -> np.ndarray:
+    coarse = rng.uniform(0.6, 1.2, (3, 3)).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC))[..., None]
+
+
+def _noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    return rng.standard_normal((*shape, 1), np.float32) * np.float32(rng.uniform(0.01, 0.07))

@@ -1,0 +1,115 @@
+"""Checkpoints that survive a kill at any moment.
+
+A checkpoint is a folder of its own, written under a temporary name, renamed into place,
+and only then named in the file ``CURRENT``. Whatever is half written is never named
+there, and a checkpoint whose hashes do not fit is passed over for the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nucleiseg.atomic import write_bytes_atomically
+
+Arrays = dict[str, np.ndarray]
+CURRENT = "CURRENT"
+KEPT = 2
+
+
+def write_checkpoint(
+    folder: Path, step: int, state: dict[str, Any], parts: dict[str, Arrays]
+) -> None:
+    """Write a checkpoint and make it the current one.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds all checkpoints of a run.
+    step : int
+        Training steps done.
+    state : dict
+        What JSON can hold.
+    parts : dict of str to dict of str to array
+        One file of arrays each, e.g. weights and optimizer.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the earlier checkpoints stay.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    blobs = {f"{name}.npz": _to_bytes(arrays) for name, arrays in parts.items()}
+    hashes = {name: hashlib.sha256(blob).hexdigest() for name, blob in blobs.items()}
+    blobs["state.json"] = json.dumps({"step": step, "state": state, "files": hashes}).encode()
+    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    try:
+        for name, blob in blobs.items():
+            write_bytes_atomically(temporary / name, blob)
+        target = folder / f"step-{step:08d}"
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    write_bytes_atomically(folder / CURRENT, target.name.encode())
+    _drop_old(folder)
+
+
+def read_checkpoint(folder: Path) -> tuple[int, dict[str, Any], dict[str, Arrays]] | None:
+    """Read the current checkpoint, or the newest whole one where it is damaged.
+
+    Returns
+    -------
+    step, state, parts
+        As they were written; None where there is no whole checkpoint.
+    """
+    for candidate in _candidates(folder):
+        found = _read_verified(candidate)
+        if found is not None:
+            return found
+    return None
+
+
+def _candidates(folder: Path) -> list[Path]:
+    found = sorted(folder.glob("step-*"), reverse=True) if folder.is_dir() else []
+    current = folder / CURRENT
+    if current.is_file():
+        named = folder / current.read_text(errors="replace").strip()
+        found.sort(key=lambda each: each != named)
+    return found
+
+
+def _read_verified(folder: Path) -> tuple[int, dict[str, Any], dict[str, Arrays]] | None:
+    try:
+        content = json.loads((folder / "state.json").read_bytes())
+        parts = {}
+        for name, expected in content["files"].items():
+            blob = (folder / name).read_bytes()
+            if hashlib.sha256(blob).hexdigest() != expected:
+                return None
+            with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
+                parts[Path(name).stem] = dict(arrays)
+    except (OSError, ValueError, KeyError):
+        return None
+    return content["step"], content["state"], parts
+
+
+def _to_bytes(arrays: Arrays) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _drop_old(folder: Path) -> None:
+    for each in sorted(folder.glob("step-*"))[:-KEPT]:
+        shutil.rmtree(each, ignore_errors=True)
+    for each in folder.glob(".new-*"):
+        shutil.rmtree(each, ignore_errors=True)

@@ -1,0 +1,292 @@
+"""The training loop: one generator that yields after every step."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.config import DecodeConfig, TrainConfig
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.nn.augment import Example
+from napari_nucleiseg.nn.batches import Batch, batches
+from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
+from napari_nucleiseg.nn.losses import MapsLoss
+from napari_nucleiseg.nn.networks import build_network, freeze_encoder
+from napari_nucleiseg.nn.tensorboard import write_scalars
+from napari_nucleiseg.nn.validation import (
+    by_modality,
+    mean_ap,
+    predict_example,
+    score_maps,
+    tune_thresholds,
+    validation_crops,
+)
+from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
+from napari_nucleiseg.progress import Progress
+
+EMA_EVERY = 10  # steps: copying the weights out costs a few hundredths of a second
+CHECKPOINTS, CURVES, TENSORBOARD = "checkpoints", "curves.csv", "tensorboard"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What training leaves behind.
+
+    Attributes
+    ----------
+    weights : dict of str to array
+        The best on validation.
+    decode : DecodeConfig
+        Thresholds tuned on validation.
+    scores : dict
+        Mean AP and AP per modality on validation.
+    steps : int
+        Training steps done.
+    """
+
+    weights: Arrays
+    decode: DecodeConfig
+    scores: dict[str, Any]
+    steps: int
+
+
+def train_network(
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    config: TrainConfig,
+    folder: Path,
+    start: Mapping[str, np.ndarray] | None = None,
+) -> Iterator[Progress]:
+    """Train a network; the same call goes on where an interrupted one was.
+
+    Parameters
+    ----------
+    train, validation : sequence of Example
+        No field of view may stand in both.
+    config : TrainConfig
+        A run that is resumed must be given the config it was begun with.
+    folder : Path
+        Takes checkpoints and curves.
+    start : mapping of str to array, optional
+        Weights to start from; random when None.
+
+    Yields
+    ------
+    Progress
+        Kind "step" with the loss, "epoch" with scores, and at last "trained" whose
+        values hold a `Trained`.
+
+    Raises
+    ------
+    BadInput
+        If there is nothing to train or validate on, or the loss is not finite.
+    """
+    if not train or not validation:
+        raise BadInput(
+            f"There are {len(train)} images to train on and {len(validation)} to validate on; "
+            "annotate images of at least two fields of view."
+        )
+    run = _Run(config, folder, validation_crops(validation), start)
+    yield Progress(run.step, config.steps, "Preparing the network", "start")
+    for batch in batches(train, config, run.step):
+        yield run.take_step(batch)
+        if run.step % config.epoch_steps == 0 or run.step == config.steps:
+            yield from run.validate()
+        if run.out_of_patience:
+            break
+    yield from run.finish()
+
+
+class _Run:
+    """Weights, their moving average and the best of them, while training goes on."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        validation: list[Example],
+        start: Mapping[str, np.ndarray] | None,
+    ) -> None:
+        self.config, self.folder, self.validation = config, folder, validation
+        keras.utils.set_random_seed(config.seed)
+        self.model = _compiled(config, start)
+        self.step = 0
+        self.average = weights_of(self.model)
+        self.best = dict(self.average)
+        self.best_score, self.best_step = -1.0, 0
+        self.rows: list[dict[str, Any]] = []
+        self.losses: list[float] = []
+        self._resume()
+
+    @property
+    def out_of_patience(self) -> bool:
+        stale = (self.step - self.best_step) // self.config.epoch_steps
+        return bool(self.config.patience) and stale >= self.config.patience
+
+    def take_step(self, batch: Batch) -> Progress:
+        loss = float(self.model.train_on_batch(*batch))
+        if not math.isfinite(loss):
+            raise BadInput(
+                f"The loss became {loss} at step {self.step + 1}: training stopped and the best "
+                "weights so far are kept; train again with a smaller learning rate."
+            )
+        self.step += 1
+        self.losses.append(loss)
+        if self.step % EMA_EVERY == 0:
+            self._update_average()
+        return Progress(self.step, self.config.steps, kind="step", values={"loss": loss})
+
+    def _update_average(self) -> None:
+        """Average over few steps at first, so that the random start is soon forgotten."""
+        decay = min(self.config.ema**EMA_EVERY, self.step / (self.step + 100))
+        for name, value in weights_of(self.model).items():
+            self.average[name] = decay * self.average[name] + (1 - decay) * value
+
+    def validate(self) -> Iterator[Progress]:
+        """Score the averaged weights, keep them if they are the best, write a checkpoint."""
+        yield Progress(self.step, self.config.steps, "Validating", "validate")
+        maps = []
+        for each in self._maps(self.average):
+            maps.append(each)
+            yield Progress(self.step, self.config.steps, "Validating", "validate")
+        results = score_maps(maps, self.validation, DecodeConfig())
+        score = mean_ap(results)
+        if score > self.best_score:
+            self.best, self.best_score, self.best_step = dict(self.average), score, self.step
+        row = {
+            "step": self.step,
+            "loss": round(float(np.mean(self.losses)), 5),
+            "mean_ap": round(score, 5),
+            "ap": by_modality(results, self.validation),
+        }
+        self.losses.clear()
+        self.rows.append(row)
+        self._write()
+        yield Progress(self.step, self.config.steps, kind="epoch", values=row)
+
+    def finish(self) -> Iterator[Progress]:
+        """Tune the thresholds for the best weights."""
+        maps = []
+        for each in self._maps(self.best):
+            maps.append(each)
+            yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
+        decode = DecodeConfig()
+        for best, _ in tune_thresholds(maps, self.validation, DecodeConfig()):
+            decode = best
+            yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
+        results = score_maps(maps, self.validation, decode)
+        scores = {
+            "validation_mean_ap": round(mean_ap(results), 5),
+            "validation_ap_50_70_90": by_modality(results, self.validation),
+            "best_step": self.best_step,
+        }
+        trained = Trained(self.best, decode, scores, self.step)
+        yield Progress(self.step, self.config.steps, kind="trained", values={"trained": trained})
+
+    def _maps(self, weights: Arrays) -> Iterator[np.ndarray]:
+        """Run other weights on the validation images, and put the own ones back."""
+        own = weights_of(self.model)
+        set_weights(self.model, weights)
+        try:
+            for each in self.validation:
+                yield predict_example(self.model, each)
+        finally:
+            set_weights(self.model, own)
+
+    def _write(self) -> None:
+        optimizer = {str(i): np.asarray(v) for i, v in enumerate(self._optimizer_values())}
+        state = {
+            "config": dataclasses.asdict(self.config),
+            "best_score": self.best_score,
+            "best_step": self.best_step,
+            "rows": self.rows,
+        }
+        parts = {
+            "weights": weights_of(self.model),
+            "average": self.average,
+            "best": self.best,
+            "optimizer": optimizer,
+        }
+        write_checkpoint(self.folder / CHECKPOINTS, self.step, state, parts)
+        write_bytes_atomically(self.folder / CURVES, _curves(self.rows))
+        write_scalars(self.folder / TENSORBOARD, self.step, _scalars(self.rows[-1]))
+
+    def _optimizer_values(self) -> list[Any]:
+        return [keras.ops.convert_to_numpy(each.value) for each in self.model.optimizer.variables]
+
+    def _resume(self) -> None:
+        found = read_checkpoint(self.folder / CHECKPOINTS)
+        if found is None:
+            return
+        step, state, parts = found
+        _check_same_config(state["config"], self.config, self.folder)
+        set_weights(self.model, parts["weights"])
+        for variable, name in zip(
+            self.model.optimizer.variables, range(len(parts["optimizer"])), strict=True
+        ):
+            variable.assign(parts["optimizer"][str(name)])
+        self.step, self.average, self.best = step, parts["average"], parts["best"]
+        self.best_score, self.best_step = state["best_score"], state["best_step"]
+        self.rows = state["rows"]
+
+
+def _compiled(config: TrainConfig, start: Mapping[str, np.ndarray] | None) -> keras.Model:
+    model = build_network(config.network)
+    if start is not None:
+        set_weights(model, start)
+    if config.freeze_encoder:
+        freeze_encoder(model)
+    optimizer = keras.optimizers.AdamW(
+        _schedule(config), weight_decay=config.weight_decay, global_clipnorm=5.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer, loss=MapsLoss(config.border_weight), jit_compile=False)
+    return model
+
+
+def _schedule(config: TrainConfig) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Linear warm-up, then a cosine to zero at the last step (Loshchilov & Hutter 2017)."""
+    warmup = min(config.warmup_steps, config.steps // 2)
+    return keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / max(warmup, 1),
+        max(config.steps - warmup, 1),
+        warmup_target=config.learning_rate,
+        warmup_steps=warmup,
+    )
+
+
+def _check_same_config(before: Mapping[str, Any], config: TrainConfig, folder: Path) -> None:
+    now = dataclasses.asdict(config)
+    changed = [name for name in now if now[name] != before.get(name)]
+    if changed:
+        raise BadInput(
+            f"{folder} holds a run begun with another {', '.join(changed)}; give the same values "
+            "to go on with it, or another --out folder to begin a new one."
+        )
+
+
+def _curves(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["step", "loss", "mean_ap", "ap_50", "ap_70", "ap_90"])
+    for row in rows:
+        writer.writerow([row["step"], row["loss"], row["mean_ap"], *row["ap"]["all"]])
+    return text.getvalue().encode()
+
+
+def _scalars(row: Mapping[str, Any]) -> dict[str, float]:
+    scalars = {"train/loss": row["loss"], "validation/mean_ap": row["mean_ap"]}
+    for name, values in row["ap"].items():
+        for threshold, value in zip((50, 70, 90), values, strict=True):
+            scalars[f"validation/{name}/ap_{threshold}"] = value
+    return scalars

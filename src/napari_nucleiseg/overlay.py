@@ -1,0 +1,54 @@
+"""A picture of labels over their image."""
+
+from __future__ import annotations
+
+import numpy as np
+from skimage.segmentation import find_boundaries
+
+from napari_nucleiseg._cv2 import cv2
+from napari_nucleiseg.images import intensity_range, normalise
+
+# Hues far from both the blue of fluorescence and the purple of haematoxylin stand out.
+_COLOURS = np.array(
+    [(255, 214, 0), (0, 230, 118), (0, 229, 255), (255, 109, 0), (255, 64, 129), (198, 255, 0)],
+    np.uint8,
+)
+
+
+def overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Draw the outlines of nuclei over an image.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, 3)
+        Any real dtype.
+    labels : (H, W) int
+        Nucleus ids, 0 is background.
+
+    Returns
+    -------
+    (H, W, 3) uint8
+        RGB; touching nuclei mostly have different colours.
+    """
+    picture = ((normalise(image, *intensity_range(image)) + 1) * 127.5).astype(np.uint8)
+    edges = find_boundaries(labels, mode="inner")
+    picture[edges] = _COLOURS[labels[edges] % len(_COLOURS)]
+    return picture
+
+
+def side_by_side(image: np.ndarray, labels: np.ndarray, zoom: int = 2) -> np.ndarray:
+    """Set an image beside its overlay, enlarged so that single pixels can be seen.
+
+    Returns
+    -------
+    (zoom * H, 2 * zoom * W, 3) uint8
+    """
+    plain = overlay(image, np.zeros(image.shape[:2], np.int32))
+    both = np.hstack([plain, overlay(image, labels)])
+    return cv2.resize(both, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """Encode an (H, W, 3) uint8 RGB picture as PNG."""
+    _, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
+    return data.tobytes()

@@ -1,0 +1,282 @@
+"""Maps of an image of any size: the network is run tile by tile.
+
+Neighbouring tiles overlap by twice `MARGIN` and each keeps its centre, so a pixel is taken
+only where the network saw its surroundings. Tiles start at multiples of the network's
+coarsest stride, where a convolutional network gives the same answer as on the whole image.
+The maps are put together before they are decoded: a nucleus across a border of tiles is
+one nucleus.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import onnxruntime
+
+from napari_nucleiseg._cv2 import cv2
+from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.device import CPU, RUNTIME_ERRORS, Device, first_line, open_session
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.images import intensity_range, normalise
+from napari_nucleiseg.model_check import NETWORK
+from napari_nucleiseg.models import Model, read_graph
+from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.self_test import INPUT, OUTPUT, check_network
+
+MARGIN = 32
+"""What a tile computes and does not keep, on each side that has a neighbour [px].
+
+A network sees much farther, but little of it counts. On fields of DSB2018 in tiles of 256
+px, 1.7 % of the nuclei on a cut differ from those of one pass (IoU below .8) with this
+margin, 1.3 % with twice and 1.2 % with three times as much: what is left comes from the
+network's wide context and not from the cut. Blending instead of cutting changed nothing.
+"""
+
+MAX_SCALE = 16.0
+_RESIZABLE = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis, in cells: where it lies, and the part of it that is kept."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+def plan_spans(cells: int, tile: int, margin: int) -> list[Span]:
+    """Cover an axis with tiles of equal length.
+
+    Parameters
+    ----------
+    cells, tile, margin : int
+        Length of the axis, greatest length of a tile, and what of it is dropped at each
+        end that has a neighbour; all in cells.
+
+    Returns
+    -------
+    list of Span
+        Their kept parts follow one another from 0 to `cells`.
+    """
+    tile = max(tile, 2 * margin + 1)
+    if cells <= tile:
+        return [Span(0, cells, 0, cells)]
+    count = math.ceil((cells - 2 * margin) / (tile - 2 * margin))
+    length = math.ceil((cells - 2 * margin) / count) + 2 * margin
+    starts = [round(index * (cells - length) / (count - 1)) for index in range(count)]
+    cuts = [(start + length + after) // 2 for start, after in pairwise(starts)]
+    edges = zip([0, *cuts], [*cuts, cells], strict=True)
+    return [
+        Span(start, start + length, keep_start, keep_stop)
+        for start, (keep_start, keep_stop) in zip(starts, edges, strict=True)
+    ]
+
+
+class Predictor:
+    """A model, ready to predict.
+
+    Parameters
+    ----------
+    model : Model
+    threads : int
+        Threads on the CPU; 0 takes the cores that this process may use.
+    providers : sequence of str, optional
+        ONNX Runtime's names of the providers to try; by default all that are installed.
+
+    Notes
+    -----
+    The network is read and started on first use.
+    """
+
+    def __init__(
+        self, model: Model, *, threads: int = 0, providers: Sequence[str] | None = None
+    ) -> None:
+        self.model = model
+        self._threads = threads
+        self._providers = providers
+        self._session: onnxruntime.InferenceSession | None = None
+        self._device = Device("", "")
+
+    @property
+    def device(self) -> Device:
+        """What the network runs on, and why; starts it."""
+        self._start()
+        return self._device
+
+    def predict_maps(
+        self, image: np.ndarray, config: PredictConfig | None = None
+    ) -> Iterator[Progress]:
+        """Predict the maps of one image.
+
+        Parameters
+        ----------
+        image : (H, W), (H, W, 1) or (H, W, 3)
+            Of any real dtype and any size from one pixel on.
+        config : PredictConfig, optional
+            `diameter` [px] rescales the image to the nuclei that the network knows; `tile`
+            [px] bounds what the network sees at once, and with it the memory.
+
+        Yields
+        ------
+        Progress
+            One a tile; the last has the kind "result" and `values["maps"]`, (H, W, 3)
+            uint8: foreground, distance and border, 255 for 1.
+
+        Raises
+        ------
+        BadInput
+            If the image is no image, is not finite, or would be rescaled beyond sense; or
+            if the model is refused.
+        """
+        config = config or PredictConfig()
+        _check_image(image)
+        image = image.view(np.uint8) if image.dtype == bool else image
+        low, high = intensity_range(image)
+        if not math.isfinite(low) or not math.isfinite(high):
+            raise BadInput("The image has values that are not finite; replace them first.")
+        layout = _Layout.of(image, self.model, config)
+        maps = np.empty((*image.shape[:2], 3), np.uint8)
+        tiles = layout.tiles()
+        for done, (rows, columns) in enumerate(tiles, start=1):
+            tile = normalise(layout.read(image, rows, columns), low, high)
+            layout.write(maps, rows, columns, self._run(tile, is_last=done == len(tiles)))
+            yield Progress(done, len(tiles), "Predicting")
+        yield Progress(len(tiles), len(tiles), "Predicted", "result", {"maps": maps})
+
+    def _run(self, tile: np.ndarray, is_last: bool) -> np.ndarray:
+        """(H, W, 3) float32 in [-1, 1] to (H, W, 3) uint8."""
+        session = self._start()
+        try:
+            maps = session.run([OUTPUT], {INPUT: tile[None]}, self._run_options(is_last))[0][0]
+        except RUNTIME_ERRORS as error:
+            if self._device.name == "CPU":
+                raise self._failed(error) from error
+            self._fall_back(error)
+            return self._run(tile, is_last)
+        if not np.isfinite(maps).all():
+            raise BadInput(f"The model {self.model.name} gave infinite values; use another one.")
+        return (np.clip(maps, 0.0, 1.0) * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
+
+    def _run_options(self, is_last: bool) -> onnxruntime.RunOptions:
+        options = onnxruntime.RunOptions()
+        if is_last and self._device.name == "CPU":
+            # Give the memory of the layers back: decoding needs it next.
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        return options
+
+    def _failed(self, error: BaseException) -> BadInput:
+        return BadInput(
+            f"The model {self.model.name} could not be run ({first_line(error)});"
+            " free memory, choose smaller tiles, or use another model."
+        )
+
+    def _start(self) -> onnxruntime.InferenceSession:
+        if self._session is None:
+            graph = read_graph(self.model)
+            path = self.model.folder / NETWORK
+            check_network(graph, path, self.model.info["input"]["multiple"])
+            self._session, self._device = open_session(
+                graph, threads=self._threads, providers=self._providers
+            )
+        return self._session
+
+    def _fall_back(self, error: BaseException) -> None:
+        """Go on with the CPU when a graphics card fails in the middle, e.g. out of memory."""
+        reason = f"{self._device.name} failed ({first_line(error)}): the CPU is used."
+        graph = read_graph(self.model)
+        self._session, _ = open_session(graph, threads=self._threads, providers=[CPU])
+        self._device = Device("CPU", reason)
+
+
+def _check_image(image: np.ndarray) -> None:
+    good = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))
+    if not good or 0 in image.shape:
+        raise BadInput(
+            f"The image has the shape {image.shape}; expected height and width, and one or"
+            " three channels: choose one plane of it."
+        )
+    if image.dtype.kind not in "buif":
+        raise BadInput(f"The image holds {image.dtype}; expected real numbers: convert it first.")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How an image is cut into tiles.
+
+    A cell is the smallest piece: `cell` px of the image are rescaled to `network_cell` px
+    for the network, exactly, so that tiles fit together at any scale.
+    """
+
+    height: int
+    width: int
+    cell: int
+    network_cell: int
+    tile: int
+
+    @classmethod
+    def of(cls, image: np.ndarray, model: Model, config: PredictConfig) -> _Layout:
+        scale = model.diameter / config.diameter if config.diameter else 1.0
+        if not 1 / MAX_SCALE <= scale <= MAX_SCALE:
+            raise BadInput(
+                f"A diameter of {config.diameter:g} px would rescale the image {scale:.3g} times;"
+                f" give one between {model.diameter / MAX_SCALE:.1f} and"
+                f" {model.diameter * MAX_SCALE:.0f} px."
+            )
+        multiple = model.info["input"]["multiple"]
+        network_cell = multiple * math.ceil(scale * 8 / multiple)  # 8 px: scale right to 6 %
+        cell = max(1, round(network_cell / scale))
+        height, width = image.shape[:2]
+        return cls(height, width, cell, network_cell, config.tile)
+
+    def tiles(self) -> list[tuple[Span, Span]]:
+        """Rows and columns of every tile."""
+        rows, columns = (self._spans(length) for length in (self.height, self.width))
+        return [(row, column) for row in rows for column in columns]
+
+    def _spans(self, length: int) -> list[Span]:
+        tile, margin = self.tile // self.network_cell, math.ceil(MARGIN / self.network_cell)
+        return plan_spans(math.ceil(length / self.cell), tile, margin)
+
+    def read(self, image: np.ndarray, rows: Span, columns: Span) -> np.ndarray:
+        """Cut a tile, mirrored where it reaches beyond the image, at the network's scale."""
+        piece = image[self._indices(rows, self.height)][:, self._indices(columns, self.width)]
+        if self.cell == self.network_cell:
+            return piece
+        if piece.dtype not in _RESIZABLE:
+            piece = piece.astype(np.float32)
+        return _resize(piece, self._network_size(rows), self._network_size(columns))
+
+    def _indices(self, span: Span, length: int) -> np.ndarray:
+        start, stop = span.start * self.cell, span.stop * self.cell
+        inside = np.arange(start, min(stop, length))
+        return np.pad(inside, (0, stop - start - len(inside)), mode="reflect")
+
+    def _network_size(self, span: Span) -> int:
+        return (span.stop - span.start) * self.network_cell
+
+    def write(self, maps: np.ndarray, rows: Span, columns: Span, tile: np.ndarray) -> None:
+        """Put the kept part of a tile's maps in its place."""
+        if self.cell != self.network_cell:
+            height, width = ((each.stop - each.start) * self.cell for each in (rows, columns))
+            tile = _resize(tile, height, width)
+        target, source = zip(*(self._slices(each) for each in (rows, columns)), strict=True)
+        view = maps[target]
+        view[:] = tile[source][: view.shape[0], : view.shape[1]]
+
+    def _slices(self, span: Span) -> tuple[slice, slice]:
+        start, stop = span.keep_start * self.cell, span.keep_stop * self.cell
+        offset = span.start * self.cell
+        return slice(start, stop), slice(start - offset, stop - offset)
+
+
+def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    smaller = height < image.shape[0]
+    return cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    )

@@ -1,0 +1,170 @@
+"""Training runs on the disk: begun, interrupted, finished, kept.
+
+A run is a folder beside the person's models. It can be gone on with as long as it holds no
+model; what is in it besides the request belongs to `train_job`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.models import (
+    Model,
+    check_model_folder,
+    list_models,
+    read_model,
+    user_models_folder,
+)
+from napari_nucleiseg.train_job import MODEL
+
+REQUEST, CURVES = "request.json", "curves.csv"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run.
+
+    Attributes
+    ----------
+    folder : Path
+    request : dict
+        The fields of `TrainRequest` as JSON holds them.
+    """
+
+    folder: Path
+    request: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the model that it makes."""
+        return str(self.request["name"])
+
+
+def runs_folder() -> Path:
+    """Folder of all runs, beside that of the person's models."""
+    return user_models_folder().parent / "runs"
+
+
+def free_name(wanted: str) -> str:
+    """Find a name that neither a model nor a run has: "cells", then "cells-2"."""
+    taken = {name for model in list_models() for name in (model.name, model.folder.name)}
+    if runs_folder().is_dir():
+        taken |= {folder.name for folder in runs_folder().iterdir()}
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted}-{number}", number + 1
+    return name
+
+
+def begin_run(request: dict[str, Any]) -> Run:
+    """Make the folder of a run; "out" of the request is set to it.
+
+    Parameters
+    ----------
+    request : dict
+        The fields of `TrainRequest`, without "out". "name" is free as `free_name` says.
+
+    Raises
+    ------
+    BadInput
+        If the disk does not take it.
+    """
+    folder = runs_folder() / request["name"]
+    run = Run(folder, {**request, "out": str(folder)})
+    try:
+        folder.mkdir(parents=True)
+        write_bytes_atomically(folder / REQUEST, json.dumps(run.request, indent=1).encode())
+    except OSError as error:
+        raise BadInput(
+            f"The folder {folder} cannot be made ({error.strerror}); give the model another "
+            "name, or make room on the disk."
+        ) from error
+    return run
+
+
+def unfinished_run(dataset: Path) -> Run | None:
+    """Find the run on a dataset that was begun last, if it has not come to a model.
+
+    Returns
+    -------
+    Run, or None
+        None also where a later run on the same dataset did come to its end.
+    """
+    files = runs_folder().glob(f"*/{REQUEST}") if runs_folder().is_dir() else ()
+    for file in sorted(files, key=lambda each: each.stat().st_mtime_ns, reverse=True):
+        run = _read_run(file)
+        if run is not None and run.request["dataset"] == str(dataset):
+            return None if (run.folder / MODEL).exists() else run
+    return None
+
+
+def _read_run(file: Path) -> Run | None:
+    try:
+        request = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    is_whole = isinstance(request, dict) and {"dataset", "name", "out"} <= set(request)
+    return Run(file.parent, request) if is_whole else None
+
+
+def read_curves(folder: Path) -> list[tuple[int, float, float, float]]:
+    """Read step, loss, mean AP and AP .5 of the validations that a run has done."""
+    path = folder / CURVES
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            (int(row["step"]), float(row["loss"]), float(row["mean_ap"]), float(row["ap_50"]))
+            for row in csv.DictReader(file)
+        ]
+
+
+def keep_model(folder: Path, name: str) -> Model:
+    """Copy a trained model to the person's models, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        The model in its run.
+    name : str
+        Of the folder to make; another free one is found if it is taken by now.
+
+    Raises
+    ------
+    BadInput
+        If the model does not pass `check_model_folder`, or the disk does not take it;
+        nothing is left of it then.
+    """
+    parent = user_models_folder()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return read_model(_copy_in(folder, parent, name))
+    except OSError as error:
+        raise BadInput(
+            f"The model cannot be written to {parent} ({error.strerror or error}); make room "
+            "on the disk. It stays where it was trained."
+        ) from error
+
+
+def _copy_in(folder: Path, parent: Path, name: str) -> Path:
+    new = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".new", dir=parent))
+    try:
+        shutil.copytree(folder, new, dirs_exist_ok=True)
+        check_model_folder(new)
+        taken = {each.name for each in parent.iterdir()}
+        number = next(n for n in range(1, len(taken) + 2) if _numbered(name, n) not in taken)
+        return new.rename(parent / _numbered(name, number))
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"

@@ -1,0 +1,348 @@
+"""What stands on the disk for one sample, read as one and written as one.
+
+Every function here blocks and may be called in any thread; none keeps anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucleiseg.atomic import make_folder, saving
+from napari_nucleiseg.dataset import Dataset, Sample, read_dataset, read_labels, read_sample_image
+from napari_nucleiseg.images import intensity_range
+from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.storage import (
+    LABELS,
+    DatasetLock,
+    DatasetLocked,
+    Recovery,
+    SampleState,
+    SaveFailed,
+    Status,
+    clear_recovery,
+    labels_sha256,
+    read_prediction,
+    read_recovery,
+    read_state,
+    repair,
+    save_labels,
+    write_prediction,
+    write_recovery,
+    write_state,
+)
+
+_BATCH = 200
+
+
+class Origin(StrEnum):
+    """Where the labels of a sample come from."""
+
+    NOTHING = "nothing"
+    PREDICTION = "prediction"
+    ANNOTATION = "annotation"
+    CORRECTION = "correction"
+
+
+@dataclass(frozen=True)
+class OpenDataset:
+    """A dataset and the right to write to it.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    lock : DatasetLock, or None
+        None where the dataset is read-only.
+    read_only : str
+        One sentence that says why; "" where it may be written to.
+    """
+
+    dataset: Dataset
+    lock: DatasetLock | None = None
+    read_only: str = ""
+
+
+def open_dataset(
+    path: str | PathLike[str], *, extract_to: str | PathLike[str] | None = None
+) -> OpenDataset:
+    """Read a dataset and take its lock; one that cannot be locked opens read-only.
+
+    Raises
+    ------
+    BadInput
+        As `read_dataset`.
+    """
+    dataset = read_dataset(path, extract_to=extract_to)
+    try:
+        return OpenDataset(dataset, DatasetLock.acquire(dataset.root))
+    except (DatasetLocked, SaveFailed) as error:
+        return OpenDataset(dataset, None, str(error))
+
+
+def lock_folder(folder: Path) -> DatasetLock:
+    """Make a folder for corrections, and take its lock.
+
+    Raises
+    ------
+    BadInput
+        If another program holds it, or it cannot be written to.
+    """
+    with saving(folder):
+        make_folder(folder)
+    return DatasetLock.acquire(folder)
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """All that is shown of a sample.
+
+    Attributes
+    ----------
+    sample : Sample
+    image : (H, W) or (H, W, 3)
+    labels : (H, W) int32
+        The correction, else the annotation, else the kept prediction, else zeros.
+    origin : Origin
+        Which of them it is.
+    state : SampleState
+    image_sha256 : str
+    intensity : (low, high)
+        Range of the image that is worth seeing.
+    saved_sha256 : str
+        Hash of `labels.tif`; "" where there is none.
+    prediction : (H, W) int32, or None
+        The kept prediction that a correction began with.
+    recovery : Recovery, or None
+        Unsaved strokes that a crash left.
+    """
+
+    sample: Sample
+    image: np.ndarray
+    labels: np.ndarray
+    origin: Origin
+    state: SampleState
+    image_sha256: str
+    intensity: tuple[float, float]
+    saved_sha256: str = ""
+    prediction: np.ndarray | None = None
+    recovery: Recovery | None = None
+
+
+def open_sample(sample: Sample, folder: Path, *, writable: bool) -> Opened:
+    """Read the image, the labels, the status and what a crash left.
+
+    Parameters
+    ----------
+    sample : Sample
+    folder : Path
+        Where its corrections are written; `sample.folder`, or one elsewhere for a dataset
+        that is read-only. What is not there is read from `sample.folder`.
+    writable : bool
+        Whether this program holds the lock: only then is an interrupted save finished and a
+        recovery file looked for.
+
+    Raises
+    ------
+    BadInput
+        If the image or the labels cannot be read.
+    """
+    if writable:
+        repair(folder)
+    image = read_sample_image(sample)
+    shape = (image.shape[0], image.shape[1])
+    image_sha256 = _image_sha256(image)
+    source = replace(sample, folder=_source_folder(sample, folder))
+    state = read_state(source.folder)
+    labels, origin, prediction = _read_best_labels(source, state, shape)
+    corrected = origin is Origin.CORRECTION and source.folder == folder
+    recovery = read_recovery(folder, image_sha256) if writable else None
+    if recovery is not None and recovery.labels.shape != shape:
+        recovery = None
+    return Opened(
+        sample,
+        image,
+        labels,
+        origin,
+        state,
+        image_sha256,
+        intensity_range(image),
+        labels_sha256(labels) if corrected else "",
+        prediction,
+        recovery,
+    )
+
+
+def read_current_labels(
+    sample: Sample, folder: Path, shape: tuple[int, int]
+) -> np.ndarray | None:
+    """Read the correction of a sample, else its annotation, else the kept prediction.
+
+    Parameters
+    ----------
+    sample : Sample
+    folder : Path
+        As for `open_sample`.
+    shape : (H, W)
+        Size of the image.
+
+    Returns
+    -------
+    (H, W) int32, or None where there is none of them
+
+    Raises
+    ------
+    BadInput
+        If correction or annotation cannot be read.
+    """
+    source = replace(sample, folder=_source_folder(sample, folder))
+    labels, origin, _ = _read_best_labels(source, read_state(source.folder), shape)
+    return None if origin is Origin.NOTHING else labels
+
+
+def _source_folder(sample: Sample, folder: Path) -> Path:
+    return folder if (folder / LABELS).exists() else sample.folder
+
+
+def _image_sha256(image: np.ndarray) -> str:
+    digest = hashlib.sha256(f"{image.shape} {image.dtype}".encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()
+
+
+def _read_best_labels(
+    sample: Sample, state: SampleState, shape: tuple[int, int]
+) -> tuple[np.ndarray, Origin, np.ndarray | None]:
+    kept = read_prediction(sample.folder)
+    prediction = kept[0] if kept is not None and kept[0].shape == shape else None
+    labels = read_labels(sample, shape)
+    if labels is not None:
+        corrected = (sample.folder / LABELS).exists()
+        origin = Origin.CORRECTION if corrected else Origin.ANNOTATION
+        return labels, origin, prediction if state.model else None
+    if prediction is not None:
+        return prediction, Origin.PREDICTION, prediction
+    return np.zeros(shape, np.int32), Origin.NOTHING, None
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """Labels on their way to the disk.
+
+    Attributes
+    ----------
+    sample : Sample
+    folder : Path
+        Where they go.
+    labels : (H, W) int
+        A copy that nobody paints on.
+    status : Status
+    model : str
+        Model that the labels began with; "" if none.
+    touched : tuple of int
+        Ids of the nuclei that a hand has touched.
+    prediction : (H, W) int32, or None
+        What the model said of the image, to be kept beside the correction.
+    image_sha256, saved_sha256 : str
+        As in `Opened`.
+    """
+
+    sample: Sample
+    folder: Path
+    labels: np.ndarray
+    status: Status
+    model: str = ""
+    touched: tuple[int, ...] = ()
+    prediction: np.ndarray | None = None
+    image_sha256: str = ""
+    saved_sha256: str = ""
+
+
+def save_work(work: Work) -> SampleState:
+    """Save labels, masks and status, then let the recovery file go.
+
+    Raises
+    ------
+    BadInput
+        If the labels are none, or (`SaveFailed`) the disk does not take them. What was
+        saved before is untouched, and so is the recovery file.
+    """
+    state = SampleState(work.status, work.model, touched=work.touched)
+    masks = work.sample.layout == "kaggle"
+    saved = save_labels(work.folder, work.labels, state, masks=masks)
+    # The labels are safe by now: neither of these two may turn that into a failure.
+    with suppress(SaveFailed):
+        clear_recovery(work.folder)
+    if work.prediction is not None:
+        with suppress(SaveFailed):
+            write_prediction(work.folder, work.prediction, work.model)
+    return saved
+
+
+def save_recovery(work: Work) -> None:
+    """Write the recovery file of unsaved labels.
+
+    Raises
+    ------
+    SaveFailed
+        If the disk does not take it.
+    """
+    write_recovery(
+        work.folder, work.labels, work.image_sha256, work.saved_sha256, work.touched
+    )
+
+
+def save_prediction(
+    sample: Sample, folder: Path, labels: np.ndarray, model: str
+) -> SampleState:
+    """Keep a prediction; the status of an unlabelled sample becomes `PREDICTED`.
+
+    Returns
+    -------
+    SampleState
+        That of a corrected, approved or annotated sample is left as it was.
+
+    Raises
+    ------
+    SaveFailed
+        If the disk does not take it.
+    """
+    state = read_state(_source_folder(sample, folder))
+    if state.status in (Status.CORRECTED, Status.APPROVED):
+        return state
+    write_prediction(folder, labels, model)
+    if sample.mask_paths:
+        return state
+    state = replace(state, status=Status.PREDICTED, model=model)
+    write_state(folder, state)
+    return state
+
+
+def read_states(places: Mapping[str, tuple[Sample, Path]]) -> Iterator[Progress]:
+    """Read the status of many samples.
+
+    Parameters
+    ----------
+    places : mapping of str to (Sample, Path)
+        For each id the sample and the folder of its corrections.
+
+    Yields
+    ------
+    Progress
+        Kind "states" with "states", a dict of id to `SampleState`, for a batch each.
+    """
+    batch: dict[str, SampleState] = {}
+    for done, (sample_id, (sample, folder)) in enumerate(places.items(), start=1):
+        own = read_state(folder)
+        if own == SampleState() and folder != sample.folder:
+            own = read_state(sample.folder)
+        batch[sample_id] = own
+        if len(batch) == _BATCH or done == len(places):
+            yield Progress(done, len(places), "Reading", "states", {"states": batch})
+            batch = {}

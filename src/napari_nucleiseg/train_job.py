@@ -1,0 +1,238 @@
+"""Training as a job: from a dataset to a model folder.
+
+Runs where Keras is: in the engine's child process or in the command line's own. Killed
+at any moment, it goes on where it was when it is started again with the same request.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.dataset import (
+    Sample,
+    read_dataset,
+    read_labels,
+    read_sample_image,
+    split_by_field,
+    split_test,
+)
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.fields import find_fields
+from napari_nucleiseg.models import find_model, read_weights, write_model
+from napari_nucleiseg.progress import Progress
+
+if TYPE_CHECKING:
+    from napari_nucleiseg.nn.augment import Example
+    from napari_nucleiseg.nn.training import Trained
+
+RUN, SPLIT, MODEL = "run.json", "split.json", "model"
+PACKAGES = ("keras", "tensorflow", "numpy", "onnx", "tf2onnx", "onnxruntime", "opencv-python")
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What to train on, from what, and where to.
+
+    Attributes
+    ----------
+    dataset : str
+        Path of a dataset with masks.
+    out : str
+        Folder of the run: its config, split, curves, checkpoints, and ``model``.
+    config : TrainConfig
+    start : str
+        Name or path of the model to start from; empty for random weights.
+    name : str
+        Of the new model; the folder's name by default.
+    table : str
+        A csv file of samples; found beside the dataset when empty.
+    only : tuple of str
+        Ids to use; all annotated samples when empty.
+    """
+
+    dataset: str
+    out: str
+    config: TrainConfig = field(default_factory=TrainConfig)
+    start: str = ""
+    name: str = ""
+    table: str = ""
+    only: tuple[str, ...] = ()
+
+
+def train(request: TrainRequest) -> Iterator[Progress]:
+    """Train a network on the annotated samples of a dataset.
+
+    Test samples, and those of their fields, are never trained or validated on.
+
+    Parameters
+    ----------
+    request : TrainRequest
+
+    Yields
+    ------
+    Progress
+        Kinds "read", "problem", "start", "step" with "loss", "epoch" with "loss",
+        "mean_ap" and "ap" per modality, and "result" with "model", the model's folder,
+        and "scores".
+
+    Raises
+    ------
+    BadInput
+        If the dataset, the model to start from or the folder cannot be used, or the loss
+        is not finite.
+    """
+    out = Path(request.out)
+    weights = _weights_to_start_from(request)
+    samples = _samples(request)
+    out.mkdir(parents=True, exist_ok=True)
+    split = _split(samples, request.config, out / SPLIT)
+    _write_json(out / RUN, _record(request, split))
+    train_examples = yield from _examples(split["train"])
+    validation = yield from _examples(split["validation"])
+
+    from napari_nucleiseg.nn.training import train_network
+
+    for step in train_network(train_examples, validation, request.config, out, weights):
+        if step.kind == "trained":
+            yield Progress(step.done, step.total, "Exporting the network", "export")
+            model = _write_trained(request, split, train_examples, step.values["trained"])
+            scores = step.values["trained"].scores
+            values = {"model": str(model), "scores": scores}
+            yield Progress(step.done, step.total, "Trained", "result", values)
+        else:
+            yield step
+
+
+def _weights_to_start_from(request: TrainRequest) -> dict[str, np.ndarray] | None:
+    if not request.start:
+        return None
+    model = find_model(request.start)
+    if model.network != request.config.network:
+        raise BadInput(
+            f"The model {model.name} is a {model.network} and cannot start the training of a "
+            f"{request.config.network}; choose the network {model.network}."
+        )
+    return read_weights(model)
+
+
+def _samples(request: TrainRequest) -> tuple[Sample, ...]:
+    dataset = read_dataset(request.dataset, table=request.table or None)
+    wanted = set(request.only)
+    return tuple(each for each in dataset.samples if not wanted or each.id in wanted)
+
+
+def _split(
+    samples: Sequence[Sample], config: TrainConfig, path: Path
+) -> dict[str, tuple[Sample, ...]]:
+    """Split by field, or as the run that is gone on with was split."""
+    if path.exists():
+        by_id = {each.id: each for each in samples}
+        before = json.loads(path.read_text(encoding="utf-8"))
+        missing = [each for ids in before.values() for each in ids if each not in by_id]
+        if missing:
+            raise BadInput(
+                f"{path} names {missing[0]}, which is not in the dataset; open the dataset that "
+                "the run was begun with, or train into another folder."
+            )
+        return {name: tuple(by_id[each] for each in ids) for name, ids in before.items()}
+    fields = find_fields(samples)
+    usable, _ = split_test(samples, fields)
+    train, validation = split_by_field(usable, config.validation, config.seed, fields)
+    split = {"train": train, "validation": validation}
+    _write_json(path, {name: [each.id for each in part] for name, part in split.items()})
+    return split
+
+
+def _examples(samples: Sequence[Sample]) -> Generator[Progress, None, list[Example]]:
+    """Read annotated samples; returns a list of Example, without the unusable ones."""
+    from napari_nucleiseg.nn.augment import example
+
+    examples: list[Example] = []
+    for done, sample in enumerate(samples, start=1):
+        try:
+            image = read_sample_image(sample)
+            labels = read_labels(sample, image.shape[:2])
+        except BadInput as error:
+            values = {"id": sample.id, "error": str(error)}
+            yield Progress(done, len(samples), str(error), "problem", values)
+            continue
+        if labels is not None:
+            examples.append(example(sample.id, image, labels, sample.modality))
+        yield Progress(done, len(samples), "Reading images", "read")
+    return examples
+
+
+def _write_trained(
+    request: TrainRequest,
+    split: dict[str, tuple[Sample, ...]],
+    examples: Sequence[Example],
+    trained: Trained,
+) -> Path:
+    from napari_nucleiseg.nn.export import network_to_onnx
+    from napari_nucleiseg.nn.networks import build_network
+    from napari_nucleiseg.nn.weights import set_weights
+
+    network = build_network(request.config.network)
+    set_weights(network, trained.weights)
+    folder = Path(request.out) / MODEL
+    write_model(
+        folder,
+        network=request.config.network,
+        weights=trained.weights,
+        graph=network_to_onnx(network),
+        decode=trained.decode,
+        diameter=float(np.median([each.diameter for each in examples])),
+        name=request.name or Path(request.out).name,
+        training={**_record(request, split), "steps": trained.steps},
+        scores=trained.scores,
+        versions=_versions(),
+    )
+    return folder
+
+
+def _record(request: TrainRequest, split: dict[str, tuple[Sample, ...]]) -> dict[str, Any]:
+    """Describe a run for the record, without paths of this machine."""
+    return {
+        "dataset": Path(request.dataset).name,
+        "start": Path(request.start).name,
+        "config": dataclasses.asdict(request.config),
+        "split": {name: [each.id for each in part] for name, part in split.items()},
+        "data_sha256": _hash_of(split),
+        "versions": _versions(),
+    }
+
+
+def _hash_of(split: dict[str, tuple[Sample, ...]]) -> str:
+    """Hash the names and sizes of the files that were learned from."""
+    digest = hashlib.sha256()
+    for name in sorted(split):
+        for each in split[name]:
+            sizes = [path.stat().st_size for path in (each.image_path, *sorted(each.mask_paths))]
+            digest.update(json.dumps([name, each.id, sizes]).encode())
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("napari-nucleiseg", *PACKAGES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _write_json(path: Path, content: Any) -> None:
+    write_bytes_atomically(path, json.dumps(content, indent=1).encode())

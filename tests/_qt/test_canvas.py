@@ -1,0 +1,78 @@
+"""The inside of napari's canvas: pointer, camera, and what is kept from crashing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hand import Hand, shown_window
+from napari import Viewer
+from qtpy.QtCore import QPoint
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from napari_nucleiseg._qt import canvas
+
+
+@pytest.fixture(scope="module")
+def window(qapp: QApplication) -> Iterator[Viewer]:
+    with shown_window() as viewer:
+        viewer.add_image(np.zeros((100, 120)))
+        viewer.reset_view()
+        yield viewer
+
+
+def test_the_pointer_is_where_it_is(window: Viewer) -> None:
+    Hand(window).point(30, 40)
+    assert canvas.pointer(window) == pytest.approx((30, 40), abs=0.3)
+
+
+def test_the_pointer_stays_on_the_screen_when_the_camera_moves(window: Viewer) -> None:
+    Hand(window).point(30, 40)
+    camera = window.scene.camera
+    before = camera.center
+    camera.center = (before[-2] + 10, before[-1] + 20)
+    assert canvas.pointer(window) == pytest.approx((40, 60), abs=0.3)
+    camera.center = before
+
+
+def test_a_move_that_napari_drops_is_not_lost(window: Viewer) -> None:
+    hand = Hand(window)
+    hand.point(30, 40)
+    QTest.mouseMove(hand.canvas, hand.at(50, 60))
+    QTest.mouseMove(hand.canvas, hand.at(70, 80))
+    QApplication.processEvents()
+    assert canvas.pointer(window) == pytest.approx((70, 80), abs=0.3)
+
+
+def test_off_the_canvas_there_is_no_pointer(window: Viewer) -> None:
+    Hand(window).point(30, 40)
+    window.mouse_over_canvas = False
+    assert canvas.pointer(window) is None
+    window.mouse_over_canvas = True
+    QTest.mouseMove(canvas.main_window(window), QPoint(2, 2))
+    QTest.qWait(30)
+    assert canvas.pointer(window) is None
+
+
+def test_the_camera_looks_at_a_box_and_its_surroundings(window: Viewer) -> None:
+    canvas.look_at(window, np.array([10.0, 20.0]), np.array([20.0, 26.0]))
+    camera = window.scene.camera
+    assert camera.center[-2:] == (15, 23)
+    side = min(canvas.canvas_widget(window).width(), canvas.canvas_widget(window).height())
+    assert side / camera.zoom == pytest.approx(60)
+    window.reset_view()
+
+
+def test_the_box_of_the_brush_is_gone(window: Viewer) -> None:
+    canvas.hide_brush_box(window)
+    layer = window.add_labels(np.zeros((100, 120), int))
+    layer.mode = "paint"
+    Hand(window).point(30, 40)
+    visuals = window.window._qt_viewer.canvas._viewer_overlay_to_visual
+    brush = visuals[window.canvas.overlays["_brush_circle"]][0]
+    assert brush.node.visible
+    assert brush.box.parent is None
+    window.layers.remove(layer)
+    QTest.qWait(50)

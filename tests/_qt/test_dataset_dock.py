@@ -1,0 +1,409 @@
+"""The Dataset dock: opening, listing, walking through, and what it says."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog, QPushButton
+from squares import squares, write_sample
+
+from napari_nucleiseg import sample_files
+from napari_nucleiseg._qt import opening as opening_module
+from napari_nucleiseg._qt import saving as saving_module
+from napari_nucleiseg._qt.dataset_dock import DatasetDock
+from napari_nucleiseg._qt.dataset_model import ROW
+from napari_nucleiseg._qt.memory import recent_datasets
+from napari_nucleiseg.storage import DatasetLock, SampleState, SaveFailed, Status, write_state
+
+
+@pytest.fixture
+def dock(viewer):
+    """The dock in its window, without a dataset."""
+    dock = DatasetDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Dataset")
+    return dock
+
+
+@pytest.fixture
+def opened(dock, squares_folder, qtbot):
+    """The dock with a dataset of three samples, the first of them shown."""
+    open_and_wait(qtbot, dock, squares_folder)
+    return dock
+
+
+def open_and_wait(qtbot, dock, path):
+    dock.opening.open(path)
+    qtbot.waitUntil(lambda: dock.opening.path is None)
+    qtbot.waitUntil(lambda: dock.layers.sample is not None and not dock.layers.is_loading)
+
+
+def show(qtbot, dock, name):
+    qtbot.waitUntil(lambda: dock.layers.sample is not None and dock.layers.sample.id == name)
+    qtbot.waitUntil(lambda: not dock.layers.is_loading)
+
+
+def ids(dock):
+    model = dock.list.model
+    return [model.sample_at(row).id for row in range(model.rowCount())]
+
+
+def rows(dock):
+    model = dock.list.model
+    return [model.index(row).data(ROW) for row in range(model.rowCount())]
+
+
+def paint(dock):
+    layer = dock.layers.labels_layer
+    layer.selected_label, layer.brush_size = 9, 5
+    layer.paint((5, 5), 9)
+
+
+def press(dock, text):
+    """Click a button of the banner."""
+    (button,) = [each for each in dock.banner.findChildren(QPushButton) if each.text() == text]
+    button.click()
+
+
+# --- opening
+
+
+def test_without_a_dataset_it_offers_to_open_one(dock):
+    texts = [each.text() for each in dock.findChildren(QPushButton) if each.isVisibleTo(dock)]
+    assert "Open folder…" in texts
+    assert "Open zip archive…" in texts
+
+
+def test_opening_lists_all_samples_and_shows_the_first(opened):
+    assert ids(opened) == ["a", "b", "c"]
+    assert opened.layers.sample.id == "a"
+    assert opened.list.view.currentIndex().row() == 0
+    assert "3 images" in opened.name.text()
+
+
+def test_a_zip_archive_is_extracted_beside_itself(dock, squares_folder, qtbot, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", squares_folder)
+    open_and_wait(qtbot, dock, tmp_path / "packed.zip")
+    assert ids(dock) == ["a", "b", "c"]
+    assert dock.session.dataset.root == tmp_path / "packed"
+    assert archive
+
+
+def test_what_was_opened_is_remembered(opened, squares_folder, viewer, qtbot):
+    assert recent_datasets() == [squares_folder]
+    opened.session.close_dataset()
+    (button,) = [
+        each for each in opened.findChildren(QPushButton) if each.toolTip() == str(squares_folder)
+    ]
+    button.click()
+    qtbot.waitUntil(lambda: opened.session.dataset is not None)
+
+
+def test_a_folder_without_images_is_spoken_of(dock, tmp_path, qtbot):
+    (tmp_path / "empty").mkdir()
+    dock.opening.open(tmp_path / "empty")
+    qtbot.waitUntil(lambda: dock.banner.notice is not None)
+    assert "holds no images" in dock.banner.notice.text
+    assert dock.opening.path is None
+    press(dock, "Dismiss")
+    assert dock.banner.notice is None
+
+
+def test_a_double_click_on_open_opens_once(dock, squares_folder, qtbot):
+    datasets = []
+    dock.session.dataset_changed.connect(datasets.append)
+    dock.opening.open(squares_folder)
+    dock.opening.open(squares_folder)
+    qtbot.waitUntil(lambda: dock.layers.sample is not None)
+    qtbot.wait(50)
+    assert len(datasets) == 1
+
+
+def test_opening_again_keeps_what_was_drawn(opened, squares_folder, qtbot):
+    paint(opened)
+    labels = opened.layers.current_labels()
+    open_and_wait(qtbot, opened, squares_folder)
+    assert opened.session.read_only == ""
+    show(qtbot, opened, "a")
+    assert np.array_equal(opened.layers.current_labels(), labels)
+    assert not opened.layers.unsaved
+
+
+def test_the_lock_is_let_go_when_the_dock_went_while_opening(
+    viewer, squares_folder, qtbot, monkeypatch
+):
+    dock, go, gone = DatasetDock(viewer), threading.Event(), []
+    real = opening_module.read_with_corrections
+    monkeypatch.setattr(
+        opening_module, "read_with_corrections", lambda path: (go.wait(5), real(path))[1]
+    )
+    dock.destroyed.connect(lambda: gone.append(True))
+    dock.opening.open(squares_folder)
+    dock.deleteLater()
+    del dock
+    qtbot.waitUntil(lambda: bool(gone))
+    go.set()
+
+    def can_lock():
+        DatasetLock.acquire(squares_folder).release()
+
+    qtbot.waitUntil(lambda: _succeeds(can_lock))
+
+
+def _succeeds(act):
+    try:
+        act()
+    except sample_files.DatasetLocked:
+        return False
+    return True
+
+
+# --- the list
+
+
+def test_rows_tell_what_is_known(opened, qtbot):
+    first, second, _ = rows(opened)
+    assert (first.status, first.count) == ("annotated", 2)
+    assert second.status == "unlabelled"
+
+
+def test_thumbnails_come_for_what_is_in_sight(opened, qtbot):
+    qtbot.waitUntil(lambda: all(row.thumbnail is not None for row in rows(opened)))
+
+
+def test_a_damaged_image_has_a_reason_instead_of_a_thumbnail(dock, squares_folder, qtbot):
+    (squares_folder / "c" / "images" / "c.png").write_bytes(b"no image")
+    open_and_wait(qtbot, dock, squares_folder)
+    qtbot.waitUntil(lambda: bool(rows(dock)[2].problem))
+    index = dock.list.model.index(2)
+    assert "c.png" in index.data(Qt.ItemDataRole.ToolTipRole)
+    dock.session.select("c")
+    qtbot.waitUntil(lambda: dock.banner.notice is not None)
+    assert "c.png" in dock.banner.notice.text
+
+
+def test_search_filter_and_order(dock, squares_folder, qtbot):
+    write_state(squares_folder / "b", SampleState(Status.PREDICTED, "a model"))
+    open_and_wait(qtbot, dock, squares_folder)
+    qtbot.waitUntil(lambda: len(dock.session.states) == 3)
+    dock.list.search.setText("B")
+    assert ids(dock) == ["b"]
+    assert dock.session.order == ("b",)
+    dock.list.search.clear()
+    dock.list.status.setCurrentIndex(dock.list.status.findData("predicted"))
+    assert ids(dock) == ["b"]
+    dock.list.status.setCurrentIndex(0)
+    dock.list.order.setCurrentIndex(dock.list.order.findData("status"))
+    assert ids(dock) == ["c", "b", "a"]
+
+
+def test_nothing_found_is_no_empty_panel(opened):
+    opened.list.search.setText("nothing of that name")
+    assert ids(opened) == []
+    assert opened.list.empty.isVisibleTo(opened)
+    opened.list.search.clear()
+    assert not opened.list.empty.isVisibleTo(opened)
+
+
+def test_a_click_shows_a_sample(opened, qtbot):
+    view = opened.list.view
+    place = view.visualRect(opened.list.model.index(2)).center()
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    QTest.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    show(qtbot, opened, "c")
+    assert len(opened.layers._viewer().layers) <= 3
+    qtbot.waitUntil(lambda: len(opened.layers._viewer().layers) == 2)
+
+
+def test_a_click_brings_a_deleted_layer_back(opened, qtbot):
+    opened.layers._viewer().layers.remove(opened.layers.labels_layer)
+    view = opened.list.view
+    place = view.visualRect(opened.list.model.index(0)).center()
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    qtbot.waitUntil(lambda: opened.layers.labels_layer is not None)
+
+
+def test_the_list_follows_the_session(opened, qtbot):
+    opened.session.select("b")
+    show(qtbot, opened, "b")
+    assert opened.list.view.currentIndex().row() == 1
+
+
+def test_a_saved_sample_stays_in_sight_under_a_filter(opened, qtbot):
+    opened.list.status.setCurrentIndex(opened.list.status.findData("unlabelled"))
+    opened.session.select("b")
+    show(qtbot, opened, "b")
+    paint(opened)
+    opened.layers.saving.save()
+    qtbot.waitUntil(lambda: not opened.layers.saving.is_busy)
+    assert ids(opened) == ["b", "c"]
+    opened.session.next_sample()
+    show(qtbot, opened, "c")
+
+
+def test_counts_are_shown(opened, qtbot):
+    qtbot.waitUntil(lambda: len(opened.session.states) == 3)
+    opened.layers.saving.approve()
+    qtbot.waitUntil(lambda: "1 approved" in opened.bar.text and "2 unlabelled" in opened.bar.text)
+
+
+# --- keys
+
+
+@pytest.mark.parametrize("from_dock", [False, True])
+def test_keys_work_from_the_canvas_and_from_the_dock(opened, qtbot, from_dock):
+    window = opened.layers._viewer().window._qt_window
+    target = opened.list.view if from_dock else window
+    QTest.keyClick(target, Qt.Key.Key_W)
+    show(qtbot, opened, "b")
+    paint(opened)
+    QTest.keyClick(target, Qt.Key.Key_S)
+    qtbot.waitUntil(lambda: opened.layers.saving.last_saved == "b")
+    QTest.keyClick(target, Qt.Key.Key_Q)
+    show(qtbot, opened, "a")
+    QTest.keyClick(target, Qt.Key.Key_A)
+    show(qtbot, opened, "b")
+    qtbot.waitUntil(lambda: opened.session.state_of(opened.session["a"]).status == "approved")
+
+
+def test_letters_typed_into_the_search_are_no_keys(opened, qtbot):
+    QTest.keyClicks(opened.list.search, "wsqa")
+    qtbot.wait(50)
+    assert opened.list.search.text() == "wsqa"
+    assert opened.session.sample.id == "a"
+
+
+def test_every_key_stands_on_its_button(opened):
+    texts = [button.text() for button in opened.buttons.values()]
+    for key, text in zip(opened.buttons, texts, strict=True):
+        assert f"[{key}]" in text
+
+
+# --- what it says
+
+
+def test_a_dataset_held_by_another_opens_read_only_and_says_who(dock, squares_folder, qtbot):
+    with DatasetLock.acquire(squares_folder):
+        open_and_wait(qtbot, dock, squares_folder)
+        assert "Read-only" in dock.banner.notice.text
+        assert "process" in dock.banner.notice.text
+
+
+def test_two_windows_on_one_dataset(dock, squares_folder, qtbot):
+    other = sample_files.open_dataset(squares_folder)
+    open_and_wait(qtbot, dock, squares_folder)
+    assert not dock.session.is_writable
+    other.lock.release()
+    open_and_wait(qtbot, dock, squares_folder)
+    assert dock.session.is_writable
+    assert dock.banner.notice is None
+
+
+def test_a_failed_save_is_spoken_of_until_it_is_done(opened, qtbot, monkeypatch, tmp_path):
+    def fail(work):
+        raise SaveFailed("a was not saved because the disk is full.")
+
+    monkeypatch.setattr(saving_module, "save_work", fail)
+    paint(opened)
+    QTest.keyClick(opened.list.view, Qt.Key.Key_S)
+    qtbot.waitUntil(lambda: opened.banner.notice is not None)
+    assert opened.banner.notice.is_grave
+    assert "disk is full" in opened.banner.notice.text
+    assert opened.saved.text() == "Not saved"
+    assert rows(opened)[0].is_unsaved
+    monkeypatch.setattr(saving_module, "save_work", sample_files.save_work)
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(elsewhere))
+    press(opened, "Save elsewhere…")
+    qtbot.waitUntil(lambda: (elsewhere / "a" / "labels.tif").exists())
+    qtbot.waitUntil(lambda: not opened.layers.saving.failures)
+    qtbot.waitUntil(lambda: not opened.layers.unsaved)
+    assert "are written to" in opened.banner.notice.text
+
+
+def test_the_other_folder_is_found_again(opened, qtbot, monkeypatch, tmp_path, squares_folder):
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(elsewhere))
+    opened._notices.choose_folder()
+    qtbot.waitUntil(lambda: opened.session.correction_folder == elsewhere)
+    paint(opened)
+    labels = opened.layers.current_labels()
+    open_and_wait(qtbot, opened, squares_folder)
+    assert opened.session.correction_folder == elsewhere
+    show(qtbot, opened, "a")
+    assert np.array_equal(opened.layers.current_labels(), labels)
+
+
+def test_a_dataset_stays_open_while_its_corrections_cannot_be_saved(
+    opened, qtbot, monkeypatch, tmp_path
+):
+    def fail(work):
+        raise SaveFailed("a was not saved because the disk is full.")
+
+    monkeypatch.setattr(saving_module, "save_work", fail)
+    write_sample(tmp_path / "other" / "x", squares((64, 64), (5, 5)), masks=False)
+    paint(opened)
+    opened.opening.open(tmp_path / "other")
+    qtbot.waitUntil(lambda: opened.opening.path is None)
+    assert opened.session.dataset.root.name == "squares"
+    assert "a" in opened.session.pending
+
+
+@pytest.mark.parametrize("choice", ["Save them", "Drop them"])
+def test_strokes_that_a_crash_left_are_offered(dock, squares_folder, qtbot, choice):
+    sample = sample_files.open_dataset(squares_folder)
+    (first, *_), lock = sample.dataset.samples, sample.lock
+    found = sample_files.open_sample(first, first.folder, writable=True)
+    labels = squares(found.labels.shape, (70, 70))
+    sample_files.save_recovery(
+        sample_files.Work(
+            first, first.folder, labels, Status.CORRECTED, image_sha256=found.image_sha256
+        )
+    )
+    lock.release()
+    open_and_wait(qtbot, dock, squares_folder)
+    assert "restored" in dock.banner.notice.text
+    assert np.array_equal(dock.layers.current_labels(), labels)
+    assert dock.layers.unsaved
+    press(dock, choice)
+    qtbot.waitUntil(lambda: not dock.layers.saving.is_busy)
+    assert dock.banner.notice is None
+    assert not dock.layers.unsaved
+    assert not (first.folder / "recovery.tif").exists()
+    expected = labels if choice == "Save them" else found.labels
+    assert np.array_equal(dock.layers.current_labels(), expected)
+
+
+def test_problems_of_a_dataset_are_spoken_of(dock, squares_folder, qtbot):
+    shutil.rmtree(squares_folder / "c" / "images")
+    (squares_folder / "c" / "masks").mkdir()
+    open_and_wait(qtbot, dock, squares_folder)
+    assert "needs one image" in dock.banner.notice.text
+
+
+def test_saving_is_told_in_words(opened, qtbot, monkeypatch):
+    go, real = threading.Event(), sample_files.save_work
+    monkeypatch.setattr(saving_module, "save_work", lambda work: (go.wait(5), real(work))[1])
+    paint(opened)
+    assert opened.saved.text() == "Unsaved strokes"
+    opened.layers.saving.save()
+    assert opened.saved.text() == "Saving…"
+    go.set()
+    qtbot.waitUntil(lambda: opened.saved.text() == "Saved a")
+
+
+def test_a_dock_that_is_closed_hears_nothing_more(opened, viewer, qtbot):
+    gone = []
+    opened.destroyed.connect(lambda: gone.append(True))
+    session = opened.session
+    viewer.window.remove_dock_widget(opened)
+    opened.deleteLater()
+    qtbot.waitUntil(lambda: bool(gone))
+    session.select("b")
+    session.note_state("b", count=3)
+    session.failed.emit("Something.")
+    qtbot.wait(100)

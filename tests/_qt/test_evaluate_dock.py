@@ -1,0 +1,151 @@
+"""The Evaluate dock in a real window, with a tiny network that needs no training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from qtpy.QtCore import Qt
+from squares import EDGE, squares, write_sample
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg._qt.evaluate_dock import ALL, BY_HAND, EvaluateDock
+from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg.error_map import Error
+from napari_nucleiseg.models import user_models_folder
+from napari_nucleiseg.storage import SampleState, Status
+
+SHAPE = (EDGE, EDGE)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """`good` is as the model sees it, `bad` has a nucleus too few in its masks, `plain` none."""
+    root = tmp_path / "data"
+    write_sample(root / "good", squares(SHAPE, (10, 10), (50, 50)), masks=True)
+    write_sample(root / "bad", squares(SHAPE, (10, 10)), masks=True)
+    image = np.where(squares(SHAPE, (10, 10), (50, 50)) > 0, 200, 20).astype(np.uint8)
+    Image.fromarray(image).save(root / "bad" / "images" / "bad.png")
+    write_sample(root / "plain", squares(SHAPE, (10, 10)), masks=False)
+    return root
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, folder):
+    write_tiny_model(user_models_folder() / "mine")
+    viewer = make_napari_viewer()
+    layers_for(viewer).session.open_dataset(folder)
+    yield viewer
+    layers_for(viewer).session.close_dataset()
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    dock = EvaluateDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Evaluate")
+    dock._use_model(next(each for each in dock.models.models if each.name == "mine"))
+    return dock
+
+
+def evaluate(dock, qtbot):
+    qtbot.mouseClick(dock.run_bar.start_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not dock.run_bar.is_running, timeout=60_000)
+
+
+def go_to(dock, qtbot, sample_id):
+    index = dock.table.model().index(dock.table.ids.index(sample_id), 1)
+    dock.table.scrollTo(index)
+    place = dock.table.visualRect(index).center()
+    qtbot.mouseClick(dock.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    layers = dock._layers
+    qtbot.waitUntil(lambda: layers.sample is not None and layers.sample.id == sample_id)
+
+
+def errors_layer(viewer):
+    return next((each for each in viewer.layers if each.name == "errors"), None)
+
+
+def test_scores_stand_worst_first_and_only_of_images_with_masks(dock, qtbot):
+    assert dock.images.currentText() == f"{ALL} (2)"
+    evaluate(dock, qtbot)
+    assert dock.table.ids == ["bad", "good"]
+    assert dock.grid.values["AP .5"].text() == "0.750"
+    assert "mine" in dock.caption.text()
+    assert "2 images" in dock.caption.text()
+
+
+def test_a_click_on_a_row_opens_the_image_with_its_errors(dock, viewer, qtbot):
+    evaluate(dock, qtbot)
+    go_to(dock, qtbot, "bad")
+    layer = errors_layer(viewer)
+    assert set(np.unique(layer.data)) == {0, Error.EXTRA}
+    assert layer.data[60, 60] == Error.EXTRA
+    assert not layer.editable
+    assert viewer.layers.selection.active is dock._layers.labels_layer
+    assert not dock._layers.unsaved
+    go_to(dock, qtbot, "good")
+    assert not errors_layer(viewer).data.any()
+
+
+def test_errors_go_with_the_box_and_with_the_sample(dock, viewer, qtbot):
+    evaluate(dock, qtbot)
+    go_to(dock, qtbot, "bad")
+    dock.show_errors.click()
+    assert errors_layer(viewer) is None
+    dock.show_errors.click()
+    assert errors_layer(viewer) is not None
+    dock._session.select("plain")
+    qtbot.waitUntil(lambda: dock._layers.sample is not None and dock._layers.sample.id == "plain")
+    assert errors_layer(viewer) is None
+    assert not dock.table.selectionModel().selectedRows()
+
+
+def test_a_deleted_errors_layer_comes_back_with_the_next_row(dock, viewer, qtbot):
+    evaluate(dock, qtbot)
+    go_to(dock, qtbot, "bad")
+    viewer.layers.remove(errors_layer(viewer))
+    go_to(dock, qtbot, "good")
+    go_to(dock, qtbot, "bad")
+    assert errors_layer(viewer).data.any()
+
+
+def test_a_correction_counts_as_truth(dock, qtbot):
+    session = dock._session
+    session.save(session["bad"], squares(SHAPE, (10, 10), (50, 50)))
+    session.note_state("plain", SampleState(Status.PREDICTED))
+    names = [dock.images.itemText(row) for row in range(dock.images.count())]
+    assert names == [f"{ALL} (2)", f"{BY_HAND} (1)"]
+    dock.images.setCurrentIndex(1)
+    evaluate(dock, qtbot)
+    assert dock.table.ids == ["bad"]
+    assert dock.grid.values["AP .5"].text() == "1.000"
+
+
+def test_an_image_that_cannot_be_read_is_named_and_the_others_count(dock, qtbot, folder):
+    (folder / "bad" / "images" / "bad.png").write_bytes(b"not an image")
+    evaluate(dock, qtbot)
+    assert dock.table.ids == ["good"]
+    assert "1 image could not be scored" in dock.run_bar.status.text()
+    assert "bad.png" in dock.run_bar.status.text()
+
+
+def test_cancel_stops_and_leaves_no_scores(dock, qtbot):
+    qtbot.mouseClick(dock.run_bar.start_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dock.run_bar.cancel_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not dock.run_bar.is_running, timeout=60_000)
+    assert dock.run_bar.status.text() == "Stopped."
+    assert dock.table.ids == []
+
+
+def test_another_dataset_takes_the_scores_away(dock, qtbot, tmp_path):
+    evaluate(dock, qtbot)
+    write_sample(tmp_path / "other" / "x", squares(SHAPE, (10, 10)), masks=False)
+    dock._session.open_dataset(tmp_path / "other")
+    assert dock.table.ids == []
+    assert dock.grid.values["AP .5"].text() == "–"
+    assert not dock.run_bar.start_button.isEnabled()
+    assert "masks" in dock.run_bar.start_button.toolTip()
+
+
+def test_it_fits_into_320_px(dock):
+    assert dock.minimumWidth() <= 320

@@ -1,0 +1,336 @@
+"""Saving by key, on moving on and on a timer; saves that fail."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from napari_nucleiseg import sample_files
+from napari_nucleiseg._qt import saving as saving_module
+from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg.sample_files import Work
+from napari_nucleiseg.storage import DatasetLock, SaveFailed, Status, read_label_tif, read_state
+
+ANNOTATED, BARE, LAST = 0, 1, 2
+
+
+@pytest.fixture
+def layers(viewer, squares_folder, qtbot):
+    layers = layers_for(viewer)
+    layers.session.open_dataset(squares_folder)
+    show(qtbot, layers, BARE)
+    return layers
+
+
+def show(qtbot, layers, place):
+    sample = layers.session.dataset.samples[place]
+    if layers.session.sample is not sample:
+        layers.session.select(sample.id)
+    qtbot.waitUntil(lambda: layers.sample is sample and not layers.is_loading)
+    return sample
+
+
+def paint(layers, label=9, at=(5, 5)):
+    layer = layers.labels_layer
+    layer.selected_label, layer.brush_size = label, 5
+    layer.paint(at, label)
+
+
+def rest(qtbot, layers):
+    qtbot.waitUntil(lambda: not layers.saving.is_busy)
+
+
+def saved(sample):
+    return read_label_tif(sample.folder / "labels.tif")
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk that takes nothing until the test says so."""
+    full = [True]
+
+    def save(work: Work, real=sample_files.save_work):
+        if full[0]:
+            raise SaveFailed(f"{work.folder} was not saved because the disk is full.")
+        return real(work)
+
+    monkeypatch.setattr(saving_module, "save_work", save)
+    return full
+
+
+def test_save_writes_what_is_seen(layers, qtbot):
+    paint(layers)
+    labels = layers.current_labels()
+    layers.saving.save()
+    rest(qtbot, layers)
+    assert np.array_equal(saved(layers.sample), labels)
+    assert not layers.unsaved
+    assert layers.session.state_of(layers.sample).status is Status.CORRECTED
+    assert layers.session.counts[layers.sample.id] == 1
+    assert layers.saving.last_saved == layers.sample.id
+
+
+def test_strokes_during_a_save_stay_unsaved(layers, qtbot, monkeypatch):
+    go, real = threading.Event(), sample_files.save_work
+    monkeypatch.setattr(saving_module, "save_work", lambda work: (go.wait(5), real(work))[1])
+    paint(layers)
+    layers.saving.save()
+    paint(layers, 8, at=(90, 90))
+    go.set()
+    rest(qtbot, layers)
+    assert layers.unsaved
+    assert not (saved(layers.sample) == 8).any()
+
+
+def test_nothing_new_is_not_written_again(layers, qtbot):
+    layers.saving.save()
+    assert not layers.saving.is_busy
+    show(qtbot, layers, ANNOTATED)
+    layers.saving.save()
+    assert not layers.saving.is_busy
+
+
+def test_save_accepts_a_prediction_as_it_is(layers, qtbot):
+    prediction = np.zeros(layers.labels_layer.data.shape, np.int32)
+    prediction[10:30, 10:30] = 1
+    layers.show_prediction(layers.sample.id, prediction)
+    layers.saving.save()
+    rest(qtbot, layers)
+    assert np.array_equal(saved(layers.sample), prediction)
+    assert not layers.shows_prediction
+
+
+def test_approve_saves_and_goes_on(layers, qtbot):
+    sample = layers.sample
+    paint(layers)
+    layers.saving.approve()
+    rest(qtbot, layers)
+    assert read_state(sample.folder).status is Status.APPROVED
+    assert layers.session.sample is layers.session.dataset.samples[LAST]
+
+
+def test_an_annotation_can_be_approved_as_it_came(layers, qtbot):
+    sample = show(qtbot, layers, ANNOTATED)
+    labels = layers.current_labels()
+    layers.saving.approve()
+    rest(qtbot, layers)
+    assert read_state(sample.folder).status is Status.APPROVED
+    assert np.array_equal(saved(sample), labels)
+
+
+def test_a_correction_of_an_approved_sample_is_to_be_approved_again(layers, qtbot):
+    sample = layers.sample
+    layers.saving.approve()
+    rest(qtbot, layers)
+    show(qtbot, layers, BARE)
+    paint(layers)
+    layers.saving.save()
+    rest(qtbot, layers)
+    assert read_state(sample.folder).status is Status.CORRECTED
+
+
+def test_moving_on_saves(layers, qtbot):
+    sample = layers.sample
+    paint(layers)
+    labels = layers.current_labels()
+    layers.session.next_sample()
+    rest(qtbot, layers)
+    assert np.array_equal(saved(sample), labels)
+    assert layers.session.pending == {}
+    show(qtbot, layers, BARE)
+    assert np.array_equal(layers.current_labels(), labels)
+    assert not layers.unsaved
+
+
+def test_back_before_the_save_is_done_shows_what_was_drawn(layers, qtbot, monkeypatch):
+    go, real = threading.Event(), sample_files.save_work
+    monkeypatch.setattr(saving_module, "save_work", lambda work: (go.wait(5), real(work))[1])
+    paint(layers)
+    labels = layers.current_labels()
+    show(qtbot, layers, LAST)
+    show(qtbot, layers, BARE)
+    assert np.array_equal(layers.current_labels(), labels)
+    go.set()
+    rest(qtbot, layers)
+    assert not layers.unsaved
+
+
+def test_many_quick_changes_of_sample_lose_nothing(layers, qtbot):
+    drawn = {}
+    for step in range(6):
+        sample = show(qtbot, layers, step % 3)
+        paint(layers, 20 + step, at=(15 * step + 5, 100))
+        drawn[sample] = layers.current_labels()
+    layers.session.select(None)
+    rest(qtbot, layers)
+    for sample, labels in drawn.items():
+        assert np.array_equal(saved(sample), labels)
+
+
+def test_a_deleted_layer_is_saved_too(layers, qtbot):
+    sample = layers.sample
+    paint(layers)
+    labels = layers.current_labels()
+    layers._viewer().layers.remove(layers.labels_layer)
+    rest(qtbot, layers)
+    assert np.array_equal(saved(sample), labels)
+
+
+# --- the recovery file
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(saving_module, "PAUSE", 0.05)
+
+
+def recovery(sample):
+    return sample.folder / "recovery.tif"
+
+
+def test_strokes_reach_the_recovery_file_by_themselves(layers, qtbot, quick):
+    paint(layers)
+    labels = layers.current_labels()
+    qtbot.waitUntil(lambda: recovery(layers.sample).exists())
+    rest(qtbot, layers)
+    assert np.array_equal(read_label_tif(recovery(layers.sample)), labels)
+    assert layers.unsaved
+
+
+def test_undo_reaches_the_recovery_file(layers, qtbot, quick):
+    paint(layers)
+    paint(layers, 8, at=(90, 90))
+    qtbot.waitUntil(lambda: recovery(layers.sample).exists())
+    rest(qtbot, layers)
+    layers.labels_layer.undo()
+    qtbot.waitUntil(lambda: not (read_label_tif(recovery(layers.sample)) == 8).any())
+
+
+def test_an_unbroken_stroke_does_not_put_it_off_for_ever(layers, qtbot, monkeypatch):
+    monkeypatch.setattr(saving_module, "PAUSE", 0.2)
+    monkeypatch.setattr(saving_module, "LONGEST", 0.4)
+    for step in range(100):
+        paint(layers, 9, at=(step % 100 + 5, 20 + step // 10))
+        qtbot.wait(20)
+        if recovery(layers.sample).exists():
+            break
+    assert recovery(layers.sample).exists()
+
+
+def test_a_save_ends_the_recovery(layers, qtbot, quick):
+    paint(layers)
+    qtbot.waitUntil(lambda: recovery(layers.sample).exists())
+    layers.saving.save()
+    rest(qtbot, layers)
+    assert not recovery(layers.sample).exists()
+
+
+def test_what_a_crash_left_is_restored_and_can_be_dropped(layers, qtbot, quick):
+    sample = layers.sample
+    paint(layers)
+    labels = layers.current_labels()
+    qtbot.waitUntil(lambda: recovery(sample).exists())
+    rest(qtbot, layers)
+    crash(layers)
+    show(qtbot, layers, BARE)
+    assert layers.opened.recovery is not None
+    assert np.array_equal(layers.current_labels(), labels)
+    assert layers.unsaved
+    layers.saving.drop_recovery()
+    rest(qtbot, layers)
+    assert not layers.labels_layer.data.any()
+    assert not layers.unsaved
+    assert not recovery(sample).exists()
+
+
+def crash(layers):
+    """Leave the sample as a killed program does: without a save."""
+    layers._draft.reference = layers.current_labels()
+    layers.session.select(None)
+
+
+# --- failing
+
+
+def test_a_failed_save_stays_unsaved_and_says_so(layers, qtbot, full_disk):
+    paint(layers)
+    layers.saving.save()
+    rest(qtbot, layers)
+    assert layers.unsaved
+    assert "disk is full" in layers.saving.failures[layers.sample.id]
+    assert not (layers.sample.folder / "labels.tif").exists()
+
+
+def test_once_there_is_room_again_all_of_it_is_saved(layers, qtbot, full_disk):
+    first, first_labels = layers.sample, None
+    paint(layers)
+    first_labels = layers.current_labels()
+    second = show(qtbot, layers, LAST)
+    paint(layers, 8)
+    second_labels = layers.current_labels()
+    layers.saving.save()
+    rest(qtbot, layers)
+    assert set(layers.saving.failures) == {first.id, second.id}
+    full_disk[0] = False
+    layers.saving.save()
+    rest(qtbot, layers)
+    assert layers.saving.failures == {}
+    assert layers.session.pending == {}
+    assert np.array_equal(saved(first), first_labels)
+    assert np.array_equal(saved(second), second_labels)
+
+
+def test_an_unsaved_sample_is_shown_as_it_was_drawn(layers, qtbot, full_disk):
+    paint(layers)
+    labels = layers.current_labels()
+    show(qtbot, layers, LAST)
+    rest(qtbot, layers)
+    show(qtbot, layers, BARE)
+    assert np.array_equal(layers.current_labels(), labels)
+    assert layers.unsaved
+
+
+def test_another_folder_takes_what_could_not_be_saved(layers, qtbot, full_disk, tmp_path):
+    first = layers.sample
+    paint(layers)
+    first_labels = layers.current_labels()
+    show(qtbot, layers, LAST)
+    paint(layers, 8)
+    layers.saving.save()
+    rest(qtbot, layers)
+    full_disk[0] = False
+    layers.saving.save_to(tmp_path / "elsewhere")
+    rest(qtbot, layers)
+    assert layers.session.correction_folder == tmp_path / "elsewhere"
+    assert layers.saving.failures == {}
+    assert np.array_equal(
+        read_label_tif(tmp_path / "elsewhere" / first.id / "labels.tif"), first_labels
+    )
+    assert (tmp_path / "elsewhere" / layers.sample.id / "labels.tif").exists()
+    assert not (first.folder / "labels.tif").exists()
+
+
+def test_a_dataset_held_by_another_window_is_not_written_to(viewer, squares_folder, qtbot):
+    with DatasetLock.acquire(squares_folder):
+        layers = layers_for(viewer)
+        layers.session.open_dataset(squares_folder)
+        sample = show(qtbot, layers, BARE)
+        paint(layers)
+        layers.saving.save()
+        rest(qtbot, layers)
+        assert "being edited by" in layers.saving.failures[sample.id]
+        assert layers.unsaved
+        assert not (sample.folder / "labels.tif").exists()
+
+
+def test_labels_of_a_wrong_size_are_left_to_the_person(layers, qtbot):
+    heard = []
+    layers.session.failed.connect(heard.append)
+    sample, layer = layers.sample, layers.labels_layer
+    layer.data = np.ones((7, 7), np.int32)
+    show(qtbot, layers, LAST)
+    assert "(7, 7)" in heard[0]
+    assert layer in layers._viewer().layers
+    assert not (sample.folder / "labels.tif").exists()

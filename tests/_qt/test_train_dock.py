@@ -1,0 +1,221 @@
+"""The Train dock in a real window; the engine's child runs `train_fakes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from qtpy.QtCore import Qt
+from squares import EDGE, squares, write_sample
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg._qt.train_dock import AP_50, LOSS, TrainDock
+from napari_nucleiseg._qt.train_form import NOTHING
+from napari_nucleiseg.engine import Engine, EngineState
+from napari_nucleiseg.models import find_model, user_models_folder
+from napari_nucleiseg.presets import Preset
+from napari_nucleiseg.runs import runs_folder
+from napari_nucleiseg.session import session_for
+from napari_nucleiseg.storage import SampleState, Status
+
+SHAPE = (EDGE, EDGE)
+TESTS = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def session(make_napari_viewer, tmp_path, monkeypatch):
+    """A viewer's session: `a` to `d` have masks, `e` and `f` have none."""
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    for name in "abcdef":
+        labels = squares(SHAPE, (10, 10), (50, 50))
+        write_sample(tmp_path / "my data" / name, labels, masks=name < "e")
+    write_tiny_model(user_models_folder() / "old one")
+    viewer = make_napari_viewer(show=True)
+    session = session_for(viewer)
+    session.viewer_of_test = viewer
+    session.open_dataset(tmp_path / "my data")
+    session.set_model("old one")
+    yield session
+    session.close_dataset()
+
+
+@pytest.fixture
+def dock(session, qtbot):
+    engine = Engine("train_fakes:JOBS")
+    dock = TrainDock(session.viewer_of_test, session, engine)
+    session.viewer_of_test.window.add_dock_widget(dock, name="Train")
+    yield dock
+    engine.close()
+
+
+def press(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def wait_for_end(dock, qtbot):
+    qtbot.waitUntil(lambda: not dock.run_bar.is_running, timeout=60_000)
+
+
+def train(dock, qtbot, name="new one"):
+    dock.form.name.setText(name)
+    press(qtbot, dock.run_bar.start_button)
+    wait_for_end(dock, qtbot)
+
+
+# --- before the start
+
+
+def test_only_what_somebody_looked_at_is_trained_on(dock, session):
+    form = dock.form
+    assert "<b>0</b> approved, <b>0</b> corrected" in form.counts.text()
+    assert "2 without a truth" in form.counts.text()
+    assert [each.id for each in form.samples] == list("abcd"), "nothing else to learn from"
+    session.note_state("e", SampleState(Status.PREDICTED, "old one"))
+    session.note_state("f", SampleState(Status.CORRECTED))
+    session.note_state("a", SampleState(Status.APPROVED))
+    assert "<b>1</b> approved, <b>1</b> corrected" in form.counts.text()
+    assert "1 without a truth" in form.counts.text()
+    assert [each.id for each in form.samples] == ["a", "f"]
+    form.also_annotated.click()
+    assert [each.id for each in form.samples] == list("afbcd")
+    session.note_state("b", SampleState(Status.CORRECTED))
+    assert form.also_annotated.isChecked(), "the person has decided"
+
+
+def test_too_little_to_train_on_is_said(dock):
+    dock.form.also_annotated.click()
+    assert not dock.run_bar.start_button.isEnabled()
+    assert "two images" in dock.run_bar.start_button.toolTip()
+
+
+def test_presets_and_parts_set_the_details_and_the_estimate(dock):
+    form = dock.form
+    quick, first = form.config, dock.estimate.text()
+    assert quick.network == find_model("old one").network
+    form.presets.setCurrentIndex(form.presets.findData(Preset.THOROUGH))
+    form.parts.setCurrentIndex(1)
+    assert form.config.steps > quick.steps
+    assert form.config.freeze_encoder
+    assert dock.estimate.text() != first
+    form.start_from.setCurrentText(NOTHING)
+    assert form.start is None
+    assert not form.config.freeze_encoder, "random weights have nothing worth keeping"
+
+
+def test_the_engine_starts_with_the_dock(dock, qtbot):
+    qtbot.waitUntil(lambda: dock._engine.state is EngineState.READY, timeout=30_000)
+
+
+def test_it_fits_into_320_px(dock):
+    assert dock.minimumWidth() <= 320
+
+
+# --- the loop
+
+
+def test_train_compare_use_and_go_back(dock, session, qtbot):
+    train(dock, qtbot)
+    assert dock.pages.currentWidget() is dock.gate
+    assert session.model.name == "old one", "nobody has agreed yet"
+    assert len(dock.loss.points[LOSS]) == 20
+    assert [step for step, _ in dock.scores.points[AP_50]] == [5, 10, 15, 20]
+    assert dock.gate.table.ids == ["d"], "the image that was held out"
+    old, new, _ = dock.gate.cells["AP .5"]
+    assert (old.text(), new.text()) == ("1", "1")
+    press(qtbot, dock.gate.use)
+    qtbot.waitUntil(lambda: session.model.name == "new-one", timeout=30_000)
+    assert session.model.folder.parent == user_models_folder()
+    assert dock.pages.currentIndex() == 0
+    press(qtbot, dock.back)
+    assert session.model.name == "old one"
+
+
+def test_keeping_the_old_model_changes_nothing(dock, session, qtbot):
+    train(dock, qtbot)
+    press(qtbot, dock.gate.keep)
+    assert session.model.name == "old one"
+    assert dock.pages.currentIndex() == 0
+    assert not (user_models_folder() / "new-one").exists()
+    assert not dock.resume.isVisible(), "it has come to its end"
+
+
+def test_a_row_of_the_gate_opens_its_image(dock, session, qtbot):
+    train(dock, qtbot)
+    dock.gate.table.selectRow(0)
+    layers = layers_for(session.viewer_of_test)
+    qtbot.waitUntil(lambda: layers.sample is not None and layers.sample.id == "d")
+
+
+def test_what_cannot_be_compared_is_said_and_may_still_be_used(dock, session, qtbot):
+    session.set_model("old one")
+    session.model.info["training"] = {"split": {"train": ["d"]}}
+    train(dock, qtbot)
+    assert "No image was held out" in dock.gate.verdict.text()
+    press(qtbot, dock.gate.use)
+    qtbot.waitUntil(lambda: session.model.name == "new-one", timeout=30_000)
+
+
+# --- stopping, going on, failing
+
+
+def test_stop_and_resume(dock, qtbot):
+    dock.form.name.setText("slow")
+    press(qtbot, dock.run_bar.start_button)
+    assert not dock.form.presets.isEnabled()
+    qtbot.waitUntil(lambda: bool(dock.scores.points[AP_50]), timeout=60_000)
+    press(qtbot, dock.run_bar.cancel_button)
+    wait_for_end(dock, qtbot)
+    assert "Stopped" in dock.run_bar.status.text()
+    assert dock.form.presets.isEnabled()
+    assert dock.pages.currentIndex() == 0
+    assert dock.resume.isVisible()
+    assert dock.resume.text() == "Resume slow"
+    press(qtbot, dock.resume)
+    assert [step for step, _ in dock.scores.points[AP_50]] == [5], "what it had come to"
+    qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.gate, timeout=60_000)
+    assert [step for step, _ in dock.loss.points[LOSS]][:2] == [5, 6]
+
+
+def test_a_child_that_is_killed_is_told_and_resumed(dock, qtbot):
+    train(dock, qtbot, "dies")
+    assert "SIGKILL" in dock.run_bar.status.text()
+    assert dock.pages.currentIndex() == 0
+    press(qtbot, dock.resume)
+    wait_for_end(dock, qtbot)
+    assert dock.pages.currentWidget() is dock.gate
+
+
+def test_a_run_of_another_day_can_be_resumed(dock, session, qtbot):
+    train(dock, qtbot, "dies")
+    other = TrainDock(session.viewer_of_test, session, Engine("train_fakes:JOBS"))
+    qtbot.addWidget(other)
+    assert other.resume.text() == "Resume dies"
+    assert not other.resume.isHidden()
+
+
+def test_a_refusal_is_shown(dock, qtbot):
+    train(dock, qtbot, "refused")
+    assert dock.run_bar.status.text() == "There is nothing to learn; annotate more."
+    assert dock.run_bar.start_button.isEnabled()
+
+
+def test_two_presses_start_one_training(dock, qtbot):
+    dock.form.name.setText("slow")
+    qtbot.mouseDClick(dock.run_bar.start_button, Qt.MouseButton.LeftButton)
+    press(qtbot, dock.run_bar.start_button)
+    press(qtbot, dock.run_bar.start_button)
+    qtbot.waitUntil(lambda: bool(dock.loss.points[LOSS]), timeout=60_000)
+    assert [each.name for each in runs_folder().iterdir()] == ["slow"]
+    press(qtbot, dock.run_bar.cancel_button)
+    wait_for_end(dock, qtbot)
+
+
+def test_a_dock_that_goes_ends_the_training_and_the_child(dock, session, qtbot):
+    dock.form.name.setText("slow")
+    press(qtbot, dock.run_bar.start_button)
+    qtbot.waitUntil(lambda: bool(dock.loss.points[LOSS]), timeout=60_000)
+    engine = dock._engine
+    session.viewer_of_test.window.remove_dock_widget(dock)
+    dock.deleteLater()
+    qtbot.waitUntil(lambda: engine.pid is None, timeout=30_000)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
+
+
+def write(folder: Path, step: int) -> None:
+    write_checkpoint(folder, step, {"best": step}, {"weights": {"a/b": np.full(9, step)}})
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    write(tmp_path, 7)
+    step, state, parts = read_checkpoint(tmp_path)
+    assert (step, state) == (7, {"best": 7})
+    np.testing.assert_array_equal(parts["weights"]["a/b"], 7)
+
+
+def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
+    assert read_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_old_ones_are_dropped_and_one_is_kept_to_fall_back_on(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 4):
+        write(tmp_path, step)
+    assert len(list(tmp_path.glob("step-*"))) == 2
+    assert read_checkpoint(tmp_path)[0] == 4
+
+
+@pytest.mark.parametrize("name", ["state.json", "weights.npz"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "gone"])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str, damage: str) -> None:
+    write(tmp_path, 1)
+    write(tmp_path, 2)
+    path = tmp_path / "step-00000002" / name
+    data = bytearray(path.read_bytes())
+    if damage == "gone":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        data[len(data) // 2] ^= 0xFF
+        path.write_bytes(data)
+    found = read_checkpoint(tmp_path)
+    assert found is not None
+    assert found[0] == 1 or (damage == "flipped" and name == "state.json" and found[0] == 2)
+
+
+def test_a_half_written_checkpoint_is_never_read(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    (tmp_path / ".new-abc").mkdir()
+    (tmp_path / ".new-abc" / "state.json").write_text("{")
+    assert read_checkpoint(tmp_path)[0] == 1
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, 1)
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(Exception, match="full"):
+        write(tmp_path, 2)
+    monkeypatch.undo()
+    assert read_checkpoint(tmp_path)[0] == 1
+    assert not list(tmp_path.glob(".new-*"))

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_nucleiseg import atomic
+from napari_nucleiseg.atomic import SaveFailed, write_bytes_atomically
+from napari_nucleiseg.errors import BadInput
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_writes_and_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "größe µ.json"
+    write_bytes_atomically(path, b"old")
+    write_bytes_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == {path.name}
+
+
+def test_content_that_fails_its_check_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_bytes_atomically(path, b"old")
+
+    def refuse(data: bytes) -> None:
+        raise BadInput(data.decode())
+
+    with pytest.raises(BadInput, match="new"):
+        write_bytes_atomically(path, b"new", refuse)
+    assert path.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems flush by other calls")
+def test_flushes_file_then_renames_then_flushes_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        done.append("folder" if is_folder else f"file of {os.fstat(descriptor).st_size}")
+
+    def note_replace(source: Path, target: Path) -> None:
+        replace(source, target)
+        done.append("rename")
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    write_bytes_atomically(tmp_path / "a", b"12345")
+    assert done == ["file of 5", "rename", "folder"]
+
+
+def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:3]))
+    write_bytes_atomically(tmp_path / "a", b"0123456789")
+    assert (tmp_path / "a").read_bytes() == b"0123456789"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_colleagues_may_read_what_the_umask_allows(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_bytes_atomically(tmp_path / "a", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="needs links")
+def test_a_link_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"precious")
+    (tmp_path / "a").symlink_to(tmp_path / "elsewhere")
+    write_bytes_atomically(tmp_path / "a", b"new")
+    assert (tmp_path / "elsewhere").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "disk is full: free some space, or save to another folder"),
+        (errno.EDQUOT, "quota"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "no permission"),
+        (errno.EIO, "fault"),
+        (errno.EMFILE, "Too many open files"),
+    ],
+)
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
+def test_a_failed_write_says_why_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, remedy: str
+) -> None:
+    path = tmp_path / "labels.tif"
+    write_bytes_atomically(path, b"old")
+
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises(SaveFailed, match=remedy) as caught:
+            write_bytes_atomically(path, b"new")
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == {"labels.tif"}
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SaveFailed, match="its folder is gone"):
+        write_bytes_atomically(tmp_path / "gone" / "a", b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not flushed on Windows")
+def test_disks_that_cannot_flush_folders_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def refuse_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    write_bytes_atomically(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_keep_previous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    def no_links(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    path, backup = tmp_path / "a", tmp_path / "a.bak"
+    atomic.keep_previous(path, backup)
+    assert not backup.exists()
+    for content in (b"1", b"2", b"3"):
+        atomic.keep_previous(path, backup)
+        atomic.keep_previous(path, backup)
+        write_bytes_atomically(path, content)
+    assert backup.read_bytes() == b"2"
+    assert names(tmp_path) == {"a", "a.bak"}
+
+
+def test_only_stale_temporary_files_of_ours_are_leftovers(tmp_path: Path) -> None:
+    in_use = atomic.temporary_path(tmp_path / "labels.tif")
+    forgotten = atomic.temporary_path(tmp_path / "labels.tif")
+    crashed = tmp_path / ".masks.999999999-0123abcd.tmp"
+    foreign = {".backup.tmp", ".editor.123.tmp", "labels.tif", ".a.12-xyz.tmp"}
+    for path in (in_use, forgotten, *(tmp_path / name for name in foreign)):
+        path.write_bytes(b"")
+    crashed.mkdir()
+    (crashed / "000001.png").write_bytes(b"")
+    old = time.time() - atomic.STALE_AFTER - 1
+    os.utime(forgotten, (old, old))
+    assert atomic.discard_leftovers(tmp_path) == 2
+    assert names(tmp_path) == {in_use.name, *foreign}
+
+
+def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    contents = [bytes([number]) * 5000 for number in range(8)]
+    threads = [threading.Thread(target=write_bytes_atomically, args=(path, c)) for c in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_bytes() in contents
+    assert names(tmp_path) == {"a"}

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg.cli import main
+from napari_nucleiseg.label_files import read_label_tif
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    return str(write_tiny_model(tmp_path / "tiny").folder)
+
+
+def test_predict_writes_a_label_image_for_each_image(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    assert main(["predict", str(dsb_folder), "--out", str(out), "--model", model, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert len(summary["images"]) == 4
+    for row in summary["images"]:
+        labels = read_label_tif(out / f"{row['id']}.tif")
+        assert labels.shape == (128, 128)
+        assert labels.max() == row["nuclei"]
+
+
+def test_thresholds_are_the_models_unless_given(
+    dsb_folder: Path, model: str, tmp_path: Path
+) -> None:
+    def nuclei(*flags: str) -> int:
+        out = tmp_path / "-".join(("out", *flags))
+        main(["predict", str(dsb_folder), "--out", str(out), "--model", model, *flags])
+        return sum(int(read_label_tif(each).max()) for each in out.glob("*.tif"))
+
+    tuned = nuclei()
+    assert nuclei("--foreground", "0.5", "--distance", "0.3") == tuned
+    assert nuclei("--min-area", "2000") < tuned
+
+
+def test_a_skipped_image_shows_in_the_exit_code_and_the_message(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    image = next(dsb_folder.glob("*/images/*.png"))
+    image.write_text("not a picture")
+    code = main(["predict", str(dsb_folder), "--out", str(tmp_path / "out"), "--model", model])
+    assert code == 3
+    captured = capsys.readouterr()
+    assert image.name in captured.err
+    assert len(list((tmp_path / "out").glob("*.tif"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict", "nowhere", "--out", "o", "--model", "MODEL"], "nowhere does not exist"),
+        (["predict", "DATA", "--out", "o", "--model", "no-such"], "no-such"),
+        (["predict", "DATA", "--out", "o", "--model", "MODEL", "--tile", "5"], "tile is 5"),
+        (["evaluate", "DATA", "--model", "MODEL", "--split", "test"], "No sample is left"),
+        (["train", "nowhere", "--out", "o"], "nowhere does not exist"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_fails(
+    arguments: list[str], words: str, dsb_folder: Path, model: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    arguments = [{"DATA": str(dsb_folder), "MODEL": model}.get(each, each) for each in arguments]
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_evaluate_prints_a_table_and_writes_the_same_as_json(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    file = tmp_path / "scores.json"
+    assert main(["evaluate", str(dsb_folder), "--model", model, "--json", str(file)]) == 0
+    written = json.loads(file.read_text())
+    assert len(written["images"]) == 4
+    printed = capsys.readouterr().out
+    assert f"{written['summary']['mean']['ap'][0]:.4f}" in printed
+    assert printed.index(written["images"][0]["id"]) < printed.index(written["images"][-1]["id"])
+
+
+def test_the_same_labels_whatever_the_tile(dsb_folder: Path, model: str, tmp_path: Path) -> None:
+    for tile in ("128", "512"):
+        main(
+            [
+                "predict",
+                str(dsb_folder),
+                "--out",
+                str(tmp_path / tile),
+                "--model",
+                model,
+                "--tile",
+                tile,
+            ]
+        )
+    for path in (tmp_path / "128").glob("*.tif"):
+        np.testing.assert_array_equal(
+            read_label_tif(path), read_label_tif(tmp_path / "512" / path.name)
+        )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom napari_nucleiseg.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'numpy','napari','cv2','keras','onnxruntime','scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_interrupt_keeps_what_is_done_and_says_so(
+    dsb_folder: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    import napari_nucleiseg.jobs as jobs
+
+    whole = jobs.predict_samples
+
+    def interrupted(*arguments):
+        for step in whole(*arguments):
+            yield step
+            if step.kind == "sample":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "predict_samples", interrupted)
+    assert main(["predict", str(dsb_folder), "--out", str(tmp_path / "o"), "--model", model]) == 130
+    assert len(list((tmp_path / "o").glob("*.tif"))) == 1
+    assert "kept" in capsys.readouterr().err
+
+
+def test_info_names_device_and_folders(capsys: pytest.CaptureFixture) -> None:
+    assert main(["info"]) == 0
+    printed = capsys.readouterr().out
+    assert "onnxruntime" in printed
+    assert os.environ["NUCLEISEG_MODELS"] in printed

@@ -1,0 +1,385 @@
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_nucleiseg.dataset import (
+    Dataset,
+    Sample,
+    find_fields,
+    read_annotation,
+    read_dataset,
+    read_labels,
+    read_sample_image,
+    split_by_field,
+    split_test,
+)
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.storage import write_label_image
+
+SHAPE = (24, 32)
+IMAGE = np.random.default_rng(0).integers(0, 200, SHAPE, dtype=np.uint8)
+LABELS = np.zeros(SHAPE, np.int32)
+LABELS[2:9, 2:9], LABELS[2:9, 12:20], LABELS[14:20, 4:12] = 1, 2, 3
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+def kaggle(root: Path, *ids: str) -> Path:
+    for name in ids:
+        save(root / name / "images" / f"{name}.png", IMAGE)
+        for number in (1, 2, 3):
+            mask = (number == LABELS).astype(np.uint8) * 255
+            save(root / name / "masks" / f"{number}.png", mask)
+    return root
+
+
+def only(dataset: Dataset) -> Sample:
+    (sample,) = dataset.samples
+    return sample
+
+
+# --- one test a layout, up to the pixels
+
+
+def test_kaggle(tmp_path: Path) -> None:
+    dataset = read_dataset(kaggle(tmp_path / "data", "a", "b"))
+    assert (dataset.layout, dataset.root) == ("kaggle", tmp_path / "data")
+    for sample in dataset.samples:
+        np.testing.assert_array_equal(read_sample_image(sample), IMAGE)
+        np.testing.assert_array_equal(read_labels(sample), LABELS)
+
+
+def test_merged_masks(tmp_path: Path) -> None:
+    save(tmp_path / "train/inputs/1.png", IMAGE)
+    save(tmp_path / "train/masks/1.png", (LABELS > 0).astype(np.uint8) * 255)
+    sample = only(read_dataset(tmp_path))
+    assert sample.layout == "merged"
+    labels = read_labels(sample)
+    assert labels is not None
+    assert labels.max() == 3
+    np.testing.assert_array_equal(labels > 0, LABELS > 0)
+
+
+def test_label_images(tmp_path: Path) -> None:
+    save(tmp_path / "images/1.png", IMAGE)
+    (tmp_path / "masks").mkdir()
+    tifffile.imwrite(tmp_path / "masks/1.tif", (LABELS * 100).astype(np.uint16))
+    np.testing.assert_array_equal(read_labels(only(read_dataset(tmp_path))), LABELS * 100)
+
+
+def test_cellpose(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "1.tif", IMAGE)
+    save(tmp_path / "1_masks.png", LABELS.astype(np.uint16))
+    np.testing.assert_array_equal(read_labels(only(read_dataset(tmp_path))), LABELS)
+
+
+def test_a_folder_of_images_and_a_single_image(tmp_path: Path) -> None:
+    save(tmp_path / "1.png", IMAGE)
+    for path in (tmp_path, tmp_path / "1.png"):
+        dataset = read_dataset(path)
+        assert dataset.layout == "images"
+        assert read_labels(only(dataset)) is None
+        np.testing.assert_array_equal(read_sample_image(only(dataset)), IMAGE)
+
+
+def test_zip(tmp_path: Path) -> None:
+    kaggle(tmp_path / "data", "a", "b")
+    archive = Path(shutil.make_archive(str(tmp_path / "cells"), "zip", tmp_path / "data"))
+    (tmp_path / "samples.csv").write_text("id,field\na,F1\nb,F2\n")
+    dataset = read_dataset(archive, extract_to=tmp_path / "out")
+    assert dataset.root == tmp_path / "out" / "cells"
+    assert [each.field for each in dataset.samples] == ["F1", "F2"]
+    np.testing.assert_array_equal(read_labels(dataset.samples[0]), LABELS)
+    assert read_dataset(archive, extract_to=tmp_path / "out") == dataset
+    assert read_dataset(tmp_path / "out").samples == dataset.samples, "its table came along"
+
+
+def test_a_zip_asks_for_a_folder(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
+        opened.writestr("a.png", b"")
+    with pytest.raises(BadInput, match=r"a\.zip is a zip archive: name a folder"):
+        read_dataset(tmp_path / "a.zip")
+
+
+def test_the_made_dataset_of_the_other_tests(dsb_folder: Path) -> None:
+    dataset = read_dataset(dsb_folder)
+    assert (dataset.layout, len(dataset.samples), dataset.problems) == ("kaggle", 4, ())
+    for sample in dataset.samples:
+        labels = read_labels(sample)
+        assert labels is not None
+        assert labels.shape == read_sample_image(sample).shape[:2]
+        assert labels.max() == len(sample.mask_paths) > 0
+
+
+def test_there_must_be_something(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="nowhere does not exist"):
+        read_dataset(tmp_path / "nowhere")
+
+
+# --- labels
+
+
+def test_an_empty_masks_folder_is_unlabelled(tmp_path: Path) -> None:
+    kaggle(tmp_path, "a", "b")
+    for mask in (tmp_path / "a/masks").iterdir():
+        mask.unlink()
+    unlabelled, labelled = read_dataset(tmp_path).samples
+    assert read_labels(unlabelled) is None
+    assert read_labels(labelled) is not None
+
+
+@pytest.mark.parametrize("mask", [(LABELS > 0) * 255, LABELS])
+def test_a_single_mask_of_all_nuclei_in_the_kaggle_layout(tmp_path: Path, mask: np.ndarray) -> None:
+    save(tmp_path / "a/images/a.png", IMAGE)
+    save(tmp_path / "a/masks/all.png", mask.astype(np.uint8))
+    annotation = read_annotation(only(read_dataset(tmp_path)))
+    assert annotation is not None
+    assert annotation.labels.max() == 3
+    assert "only mask and shows 3 nuclei" in annotation.problems[0]
+
+
+def test_a_single_nucleus_is_no_problem(tmp_path: Path) -> None:
+    save(tmp_path / "a/images/a.png", IMAGE)
+    save(tmp_path / "a/masks/1.png", (LABELS == 2).astype(np.uint8) * 255)
+    annotation = read_annotation(only(read_dataset(tmp_path)))
+    assert annotation is not None
+    np.testing.assert_array_equal(annotation.labels, LABELS == 2)
+    assert annotation.problems == ()
+
+
+def test_corrected_labels_are_the_truth(tmp_path: Path) -> None:
+    sample = only(read_dataset(kaggle(tmp_path, "a")))
+    write_label_image(sample.folder / "labels.tif", LABELS * 5)
+    np.testing.assert_array_equal(read_labels(sample), LABELS * 5)
+
+
+def test_unreadable_corrections_are_an_error_and_not_the_old_masks(tmp_path: Path) -> None:
+    sample = only(read_dataset(kaggle(tmp_path, "a")))
+    for spoil in (lambda path: path.write_bytes(b""), lambda path: path.symlink_to("gone")):
+        spoil(sample.folder / "labels.tif")
+        with pytest.raises(BadInput, match=r"labels\.tif"):
+            read_labels(sample)
+        (sample.folder / "labels.tif").unlink()
+
+
+def test_corrections_of_another_size_are_refused(tmp_path: Path) -> None:
+    sample = only(read_dataset(kaggle(tmp_path, "a")))
+    write_label_image(sample.folder / "labels.tif", LABELS[:10])
+    with pytest.raises(BadInput, match=r"labels\.tif has 10 x 32 pixels.*24 x 32"):
+        read_labels(sample)
+
+
+def test_a_mask_of_another_size_spoils_its_own_sample_alone(tmp_path: Path) -> None:
+    kaggle(tmp_path, "a", "b")
+    save(tmp_path / "a/masks/2.png", np.zeros((9, 9), np.uint8))
+    bad, good = read_dataset(tmp_path).samples
+    with pytest.raises(BadInput, match=r"a.masks.2\.png has 9 x 9 pixels.*24 x 32"):
+        read_labels(bad)
+    np.testing.assert_array_equal(read_labels(good), LABELS)
+
+
+def test_the_shape_may_be_given(tmp_path: Path) -> None:
+    sample = only(read_dataset(kaggle(tmp_path, "a")))
+    np.testing.assert_array_equal(read_labels(sample, SHAPE), LABELS)
+    with pytest.raises(BadInput, match="30 x 30"):
+        read_labels(sample, (30, 30))
+
+
+def test_overlaps_are_told_of_on_first_and_second_reading(tmp_path: Path) -> None:
+    sample = only(read_dataset(kaggle(tmp_path, "a")))
+    save(tmp_path / "a/masks/2.png", (LABELS > 0).astype(np.uint8) * 255)
+    for _ in range(2):
+        annotation = read_annotation(sample)
+        assert annotation is not None
+        np.testing.assert_array_equal(annotation.labels, LABELS)
+        assert "overlap in" in annotation.problems[0]
+
+
+def test_a_pipe_and_a_broken_image_spoil_nothing_but_themselves(tmp_path: Path) -> None:
+    save(tmp_path / "good.png", IMAGE)
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:-20])
+    os.mkfifo(tmp_path / "pipe.png")
+    cut, good, pipe = read_dataset(tmp_path).samples
+    np.testing.assert_array_equal(read_sample_image(good), IMAGE)
+    for bad in (cut, pipe):
+        with pytest.raises(BadInput, match=bad.id):
+            read_sample_image(bad)
+    with pytest.raises(BadInput, match=r"pipe\.png is not a regular file"):
+        read_labels(replace(good, mask_paths=(pipe.image_path,)))
+
+
+# --- the table
+
+
+@pytest.mark.parametrize("place", ["data", "."])
+def test_the_table_in_the_folder_or_beside_it(tmp_path: Path, place: str) -> None:
+    kaggle(tmp_path / "data", "a", "b")
+    (tmp_path / place / "samples.csv").write_text(
+        "\ufeffid,modality,field,fold,stardist_test,note\na,stained,2-1,3,1,x\nb,fluo,1-7,,0\n",
+        encoding="utf-8",
+    )
+    dataset = read_dataset(tmp_path / "data")
+    rows = [(s.modality, s.field, s.fold, s.split) for s in dataset.samples]
+    assert rows == [("stained", "2-1", 3, "test"), ("fluo", "1-7", -1, "")]
+    assert dataset.problems == ()
+
+
+def test_a_table_by_name_with_a_group_column(tmp_path: Path) -> None:
+    kaggle(tmp_path / "data", "a", "b")
+    table = tmp_path / "mine.csv"
+    table.write_text("id,group,split\na,G,test\nb,G,train\n")
+    dataset = read_dataset(tmp_path / "data", table=table)
+    assert [(each.field, each.split) for each in dataset.samples] == [("G", "test"), ("G", "train")]
+
+
+def test_samples_without_a_row_and_strange_folds_are_spoken_of(tmp_path: Path) -> None:
+    kaggle(tmp_path, "a", "b", "c")
+    (tmp_path / "samples.csv").write_text("id,fold\na,first\nb,2\n")
+    dataset = read_dataset(tmp_path)
+    assert [each.fold for each in dataset.samples] == [-1, 2, -1]
+    assert any("no row for 1 of 3" in text for text in dataset.problems)
+    assert any("'first'" in text for text in dataset.problems)
+
+
+def test_a_table_of_other_samples_is_passed_over_unless_it_was_named(tmp_path: Path) -> None:
+    kaggle(tmp_path / "data", "a")
+    table = tmp_path / "samples.csv"
+    table.write_text("id,field\nother,F\n")
+    assert read_dataset(tmp_path / "data").problems == ()
+    with pytest.raises(BadInput, match="names none of the 1 samples"):
+        read_dataset(tmp_path / "data", table=table)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"name,field\na,F\n", "expected one named id"), (b"id\n\xff\xfe\n", "no readable csv")],
+)
+def test_a_table_that_is_none(tmp_path: Path, content: bytes, said: str) -> None:
+    kaggle(tmp_path, "a")
+    (tmp_path / "samples.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=said):
+        read_dataset(tmp_path)
+
+
+# --- splitting
+
+
+def made_samples(fields: Sequence[tuple[str, str, int]]) -> tuple[Sample, ...]:
+    """Samples of (field, modality, number), with no image behind them."""
+    return tuple(
+        Sample(f"{field}.{k}", Path("none.png"), (), "kaggle", Path(), modality, field)
+        for field, modality, number in fields
+        for k in range(number)
+    )
+
+
+MIXED = made_samples(
+    [(f"f{k}", "fluorescence", 1 + 3 * (k % 3 == 0)) for k in range(60)]
+    + [(f"s{k}", "stained", 4) for k in range(10)]
+)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_field_stands_on_both_sides_and_modalities_keep_their_share(seed: int) -> None:
+    kept, held = split_by_field(MIXED, 0.2, seed)
+    assert set(kept) | set(held) == set(MIXED)
+    assert not {each.field for each in kept} & {each.field for each in held}
+    for modality, total in (("fluorescence", 120), ("stained", 40)):
+        assert sum(each.modality == modality for each in held) == pytest.approx(0.2 * total, abs=2)
+
+
+def test_a_seed_decides_and_the_order_does_not() -> None:
+    held = split_by_field(MIXED, 0.2, 1)[1]
+    assert held == split_by_field(MIXED, 0.2, 1)[1]
+    assert set(held) == set(split_by_field(MIXED[::-1], 0.2, 1)[1])
+    assert held != split_by_field(MIXED, 0.2, 2)[1]
+
+
+@pytest.mark.parametrize(("share", "number"), [(0.0, 0), (0.01, 1), (0.99, 2), (1.0, 3)])
+def test_neither_side_is_empty_by_rounding(share: float, number: int) -> None:
+    samples = made_samples([("a", "", 1), ("b", "", 1), ("c", "", 1)])
+    assert len(split_by_field(samples, share, 0)[1]) == number
+
+
+def test_a_single_field_is_kept() -> None:
+    samples = made_samples([("a", "", 4)])
+    assert split_by_field(samples, 0.5, 0) == (samples, ())
+
+
+def test_nothing_splits_into_nothing() -> None:
+    assert split_by_field((), 0.5, 0) == ((), ())
+    assert split_test(()) == ((), ())
+
+
+def test_crops_without_a_table_stay_together(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        whole = cv2.GaussianBlur(rng.normal(128, 500, (128, 128)), (0, 0), 3).clip(0, 255)
+        halves = np.split(whole.astype(np.uint8), 2, axis=1)
+        for side, half in zip("lr", halves, strict=True):
+            save(tmp_path / f"{side}{number}.png", half)
+    samples = read_dataset(tmp_path).samples
+    for seed in range(3):
+        _, held = split_by_field(samples, 0.5, seed)
+        assert len(held) == 6
+        assert len({each.id[1:] for each in held}) == 3
+
+
+def test_fields_may_be_given() -> None:
+    samples = made_samples([("a", "", 2), ("b", "", 2)])
+    together = {each.id: each.id[-1] for each in samples}
+    _, held = split_by_field(samples, 0.5, 0, together)
+    assert len({each.id[-1] for each in held}) == 1
+
+
+def test_test_samples_take_their_fields_along() -> None:
+    samples = made_samples([("a", "", 3), ("b", "", 2)])
+    samples = (replace(samples[0], split="test"), *samples[1:])
+    rest, test = split_test(samples)
+    assert test == samples[:1]
+    assert rest == samples[3:]
+
+
+# --- the real data
+
+
+def part_of(archive: Path, target: Path, ids: set[str]) -> Path:
+    """Pack some samples of an archive: all of them take half a minute to write and remove."""
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(target, "w") as opened:
+        for info in source.infolist():
+            if info.filename.split("/")[1] in ids:
+                opened.writestr(info, source.read(info))
+    return target
+
+
+@pytest.mark.real_data
+def test_stained_images_of_dsb2018(dsb2018: Path, tmp_path: Path) -> None:
+    with (dsb2018 / "samples.csv").open(newline="") as file:
+        ids = {row["id"] for row in csv.DictReader(file) if row["modality"] == "stained"}
+    archive = part_of(dsb2018 / "stage1_train.zip", tmp_path / "stained.zip", ids)
+    table = dsb2018 / "samples.csv"
+    dataset = read_dataset(archive, extract_to=tmp_path / "out", table=table)
+    samples = dataset.samples
+    assert (dataset.layout, len(samples), dataset.problems) == ("kaggle", 107, ())
+    labels = [read_labels(each) for each in samples]
+    nuclei = sum(int(each.max()) for each in labels if each is not None)
+    assert nuclei == sum(len(each.mask_paths) for each in samples) == 4550
+
+    found = find_fields([replace(each, field="") for each in samples])
+    pairs = [(a.id, b.id) for a in samples for b in samples if a.id < b.id and a.field == b.field]
+    assert np.mean([found[a] == found[b] for a, b in pairs]) > 0.9

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.jobs import evaluate, predict_samples, read_inputs, write_predictions
+from napari_nucleiseg.label_files import read_label_tif
+from napari_nucleiseg.predictor import Predictor
+
+
+@pytest.fixture
+def predictor(tmp_path: Path) -> Predictor:
+    return Predictor(write_tiny_model(tmp_path / "tiny"))
+
+
+def run(folder: Path, predictor: Predictor) -> list:
+    samples = read_inputs([folder]).samples
+    return list(predict_samples(samples, predictor, PredictConfig(), predictor.model.decode))
+
+
+def test_each_sample_gives_labels_of_its_image_size(dsb_folder: Path, predictor: Predictor) -> None:
+    found = [step for step in run(dsb_folder, predictor) if step.kind == "sample"]
+    assert [step.done for step in found] == [1, 2, 3, 4]
+    for step in found:
+        assert step.values["labels"].shape == (128, 128)
+        assert step.values["maps"].dtype == np.uint8
+    assert any(step.values["labels"].max() > 0 for step in found)
+
+
+def test_a_damaged_image_is_a_problem_and_the_others_go_on(
+    dsb_folder: Path, predictor: Predictor
+) -> None:
+    image = next(dsb_folder.glob("*/images/*.png"))
+    image.write_bytes(image.read_bytes()[:300])
+    steps = run(dsb_folder, predictor)
+    problems = [step for step in steps if step.kind == "problem"]
+    assert [step.values["id"] for step in problems] == [image.stem]
+    assert image.name in problems[0].message
+    assert sum(step.kind == "sample" for step in steps) == 3
+
+
+def test_two_inputs_of_one_name_are_not_mixed_up(dsb_folder: Path) -> None:
+    inputs = read_inputs([dsb_folder, dsb_folder])
+    assert len(inputs.samples) == 4
+    assert len(inputs.problems) == 4
+    assert "same name" in inputs.problems[0]
+
+
+def test_an_input_that_is_missing_is_a_problem(dsb_folder: Path) -> None:
+    inputs = read_inputs([dsb_folder / "nowhere", dsb_folder])
+    assert len(inputs.samples) == 4
+    assert "nowhere" in inputs.problems[0]
+
+
+def test_labels_are_written_as_they_were_predicted(
+    dsb_folder: Path, predictor: Predictor, tmp_path: Path
+) -> None:
+    steps = run(dsb_folder, predictor)
+    labels = {step.values["id"]: step.values["labels"] for step in steps if step.kind == "sample"}
+    written = [
+        step.values for step in write_predictions(steps, tmp_path / "out") if step.kind == "sample"
+    ]
+    assert len(written) == 4
+    for values in written:
+        np.testing.assert_array_equal(read_label_tif(Path(values["path"])), labels[values["id"]])
+        assert values["nuclei"] == labels[values["id"]].max()
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BadInput, match="--out"):
+        list(write_predictions([], tmp_path / "file" / "out"))
+
+
+def test_evaluation_lists_the_worst_image_first_and_sums_up(
+    dsb_folder: Path, predictor: Predictor
+) -> None:
+    samples = read_inputs([dsb_folder]).samples
+    steps = list(evaluate(samples, predictor, PredictConfig(), predictor.model.decode))
+    result = steps[-1].values
+    order = [each["mean_ap"] for each in result["images"]]
+    assert order == sorted(order)
+    assert len(order) == 4
+    np.testing.assert_allclose(result["summary"]["mean"]["mean_ap"], np.mean(order))
+    assert set(result["by_modality"]) == {each.modality for each in samples}
+
+
+def test_a_sample_without_masks_is_not_scored(dsb_folder: Path, predictor: Predictor) -> None:
+    samples = read_inputs([dsb_folder]).samples
+    for mask in samples[0].mask_paths:
+        mask.unlink()
+    samples = read_inputs([dsb_folder]).samples
+    steps = list(evaluate(samples, predictor, PredictConfig(), predictor.model.decode))
+    assert [s.values["id"] for s in steps if s.kind == "problem"] == [samples[0].id]
+    assert steps[-1].values["summary"]["images"] == 3

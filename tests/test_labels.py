@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.morphology import h_maxima
+
+from napari_nucleiseg import labels
+from napari_nucleiseg.config import DecodeConfig
+from napari_nucleiseg.labels import labels_from_maps
+
+PLAIN = DecodeConfig(foreground=0.5, distance=0.5, border=0.5, min_area=0)
+
+
+def disc(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
+    """Depth inside a disc: 1 at its centre, 0 at its edge and outside."""
+    y, x = np.indices(shape)
+    return np.clip(1 - np.hypot(y - centre[0], x - centre[1]) / radius, 0, 1)
+
+
+def maps_of(*depths: np.ndarray) -> np.ndarray:
+    """Maps of nuclei that are given by their depth; no border between them."""
+    distance = np.max(depths, axis=0)
+    return np.stack([distance > 0, distance, np.zeros_like(distance)], -1).astype(np.float32)
+
+
+def two_touching() -> np.ndarray:
+    return maps_of(disc((40, 60), (20, 20), 12), disc((40, 60), (20, 38), 12))
+
+
+def test_touching_nuclei_are_parted_between_their_markers() -> None:
+    found = labels_from_maps(two_touching(), PLAIN)
+    assert found.max() == 2
+    assert found[20, 20] != found[20, 38]
+    assert (found > 0).sum() == (two_touching()[..., 0] > 0).sum()
+    first, second = np.bincount(found.ravel())[1:]
+    assert abs(first - second) < 30
+
+
+def test_a_border_parts_nuclei_that_the_distance_joins() -> None:
+    maps = two_touching()
+    maps[..., 1] = maps[..., 0]
+    assert labels_from_maps(maps, PLAIN).max() == 1
+    maps[:, 28:31, 2] = 1
+    assert labels_from_maps(maps, PLAIN).max() == 2
+
+
+def test_a_component_without_marker_is_one_nucleus() -> None:
+    maps = maps_of(disc((30, 30), (15, 15), 8))
+    maps[..., 1] = 0
+    assert labels_from_maps(maps, PLAIN).max() == 1
+
+
+def test_small_nuclei_are_dropped_by_area() -> None:
+    maps = maps_of(disc((40, 40), (10, 10), 2.5), disc((40, 40), (28, 28), 8))
+    small = int((labels_from_maps(maps, PLAIN)[:15, :15] > 0).sum())
+    keep = DecodeConfig(distance=0.5, min_area=small)
+    drop = DecodeConfig(distance=0.5, min_area=small + 1)
+    assert labels_from_maps(maps, keep).max() == 2
+    assert labels_from_maps(maps, drop).max() == 1
+
+
+def test_uint8_and_float_maps_give_the_same_labels() -> None:
+    maps = (two_touching() * 255).round().astype(np.uint8)
+    as_float = labels_from_maps(maps.astype(np.float32) / 255, PLAIN)
+    np.testing.assert_array_equal(labels_from_maps(maps, PLAIN), as_float)
+
+
+def test_ids_are_sequential_in_scan_order() -> None:
+    centres = [(30, 10), (10, 40), (45, 45), (8, 8)]
+    found = labels_from_maps(maps_of(*(disc((60, 60), each, 6) for each in centres)), PLAIN)
+    assert found.dtype == np.int32
+    flat = found.ravel()
+    firsts = [int(np.flatnonzero(flat == number)[0]) for number in range(1, 5)]
+    assert set(np.unique(found)) == {0, 1, 2, 3, 4}
+    assert firsts == sorted(firsts)
+
+
+def test_empty_maps_give_no_nucleus() -> None:
+    assert not labels_from_maps(np.zeros((16, 16, 3), np.uint8), PLAIN).any()
+
+
+def test_maps_of_another_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected \(H, W, 3\)"):
+        labels_from_maps(np.zeros((16, 16)), PLAIN)
+
+
+def many_discs(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return maps_of(
+        *(disc((200, 200), rng.uniform(10, 190, 2), rng.uniform(6, 11)) for _ in range(120))
+    )
+
+
+def count_h_maxima(distance: np.ndarray, rise: float) -> int:
+    return ndimage.label(h_maxima(distance, rise), np.ones((3, 3)))[1]
+
+
+@pytest.mark.parametrize("rise", [0.2, 0.4])
+def test_as_many_nuclei_as_the_distance_has_h_maxima(rise: float) -> None:
+    """The levels are a tenth apart, so up to a tenth more than the rise may be needed."""
+    maps = many_discs(0)
+    most, least = (count_h_maxima(maps[..., 1], each) for each in (rise, rise + 0.11))
+    found = labels_from_maps(maps, DecodeConfig(distance=rise, min_area=0)).max()
+    assert 40 < least <= found <= most
+
+
+def test_a_smaller_rise_parts_more() -> None:
+    maps = many_discs(1)
+    counts = [
+        labels_from_maps(maps, DecodeConfig(distance=rise, min_area=0)).max()
+        for rise in (0.1, 0.3, 0.7)
+    ]
+    assert counts[0] > counts[1] > counts[2]
+
+
+def test_working_in_bands_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = many_discs(2)
+    whole = labels_from_maps(maps, PLAIN)
+    monkeypatch.setattr(labels, "BAND", 200 * 7)
+    np.testing.assert_array_equal(labels_from_maps(maps, PLAIN), whole)

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.layouts import find_samples, natural_key, single_image
+
+
+def made(root: Path, *names: str) -> Path:
+    """Make empty files; recognising a layout reads names only."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def masks_of(root: Path) -> dict[str, list[str]]:
+    found = find_samples(root)
+    return {
+        each.id: [path.relative_to(found.root).as_posix() for path in each.mask_paths]
+        for each in found.samples
+    }
+
+
+def test_kaggle(tmp_path: Path) -> None:
+    made(tmp_path, "b1/images/b1.png", "b1/masks/m2.png", "b1/masks/m10.png", "a2/images/a2.png")
+    found = find_samples(tmp_path)
+    assert found.layout == "kaggle"
+    assert masks_of(tmp_path) == {"a2": [], "b1": ["b1/masks/m2.png", "b1/masks/m10.png"]}
+    assert found.samples[1].folder == tmp_path / "b1"
+    assert found.samples[1].image_path == tmp_path / "b1/images/b1.png"
+    assert found.problems == ()
+
+
+def test_kaggle_image_of_another_name_and_a_mask_named_as_the_sample(tmp_path: Path) -> None:
+    made(tmp_path, "a/images/photo.png", "a/masks/1.png", "b/images/b.png", "b/masks/b.png")
+    assert find_samples(tmp_path).layout == "kaggle"
+    assert masks_of(tmp_path) == {"a": ["a/masks/1.png"], "b": ["b/masks/b.png"]}
+
+
+def test_one_kaggle_sample_opened_by_itself(tmp_path: Path) -> None:
+    folder = made(tmp_path / "id7", "images/id7.png", "masks/1.png", "masks/2.png", "labels.tif")
+    (sample,) = find_samples(folder).samples
+    assert (sample.id, sample.folder, len(sample.mask_paths)) == ("id7", folder, 2)
+
+
+def test_original_masks_are_the_annotation_as_it_came(tmp_path: Path) -> None:
+    made(tmp_path, "a/images/a.png", "a/masks/new.png", "a/masks.original/old.png", "a/labels.tif")
+    assert masks_of(tmp_path) == {"a": ["a/masks.original/old.png"]}
+
+
+def test_kaggle_samples_without_an_image_are_spoken_of_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    made(tmp_path, "a/images/a.png", "b/masks/1.png", "c/images/c.txt", "docs/readme.txt")
+    found = find_samples(tmp_path)
+    assert [each.id for each in found.samples] == ["a"]
+    assert len(found.problems) == 2
+    assert str(tmp_path / "b") in found.problems[0]
+
+
+def test_train_and_test_with_inputs(tmp_path: Path) -> None:
+    made(tmp_path, "train/inputs/1.png", "train/inputs/2.png", "train/masks/1.png")
+    made(tmp_path, "train/masks/2.png", "test/inputs/7.png", "test/masks/7.png")
+    found = find_samples(tmp_path)
+    assert found.layout == "merged"
+    assert [(each.id, each.split) for each in found.samples] == [
+        ("1", "train"),
+        ("2", "train"),
+        ("7", "test"),
+    ]
+    assert masks_of(tmp_path)["7"] == ["test/masks/7.png"]
+    assert found.samples[0].folder == tmp_path / "train/inputs/nucleiseg/1"
+
+
+def test_one_name_in_train_and_test_gives_two_ids(tmp_path: Path) -> None:
+    made(tmp_path, "train/inputs/1.png", "test/inputs/1.png", "test/inputs/2.png")
+    found = find_samples(tmp_path)
+    assert [each.id for each in found.samples] == ["2", "test-1", "train-1"]
+    assert len({each.folder for each in found.samples}) == 3
+
+
+@pytest.mark.parametrize("masks", ["masks", "labels"])
+@pytest.mark.parametrize("ending", ["", "_mask", "_masks", "_label"])
+def test_images_beside_masks_of_the_same_stem(tmp_path: Path, masks: str, ending: str) -> None:
+    made(tmp_path, "images/a.tif", "images/b.tif", f"{masks}/a{ending}.png")
+    found = find_samples(tmp_path)
+    assert found.layout == "labels"
+    assert masks_of(tmp_path) == {"a": [f"{masks}/a{ending}.png"], "b": []}
+
+
+def test_stardist_folders_are_not_taken_for_kaggle_samples(tmp_path: Path) -> None:
+    """Also with a single image in each of them."""
+    made(tmp_path, "train/images/a.tif", "train/masks/a.tif", "test/images/b.tif")
+    made(tmp_path, "test/masks/b.tif")
+    found = find_samples(tmp_path)
+    assert found.layout == "labels"
+    assert [(each.id, each.split) for each in found.samples] == [("a", "train"), ("b", "test")]
+
+
+def test_a_test_folder_without_masks_and_with_a_single_image(tmp_path: Path) -> None:
+    made(tmp_path, "train/images/a.tif", "train/images/b.tif", "train/masks/a.tif")
+    made(tmp_path, "test/images/c.tif")
+    found = find_samples(tmp_path)
+    assert found.layout == "labels"
+    assert [each.split for each in found.samples] == ["train", "train", "test"]
+
+
+def test_masks_without_an_image_are_spoken_of(tmp_path: Path) -> None:
+    made(tmp_path, "images/a.tif", "masks/a.tif", "masks/b.tif", "masks/c.tif")
+    (problem,) = find_samples(tmp_path).problems
+    assert "b.tif" in problem
+    assert "1 more" in problem
+
+
+@pytest.mark.parametrize("mask", ["a_masks.tif", "a_masks.png", "a_cp_masks.png", "a_mask.png"])
+def test_cellpose(tmp_path: Path, mask: str) -> None:
+    made(tmp_path, "a.tif", mask, "a_flows.tif", "b.tif", "a_seg.npy")
+    found = find_samples(tmp_path)
+    assert found.layout == "cellpose"
+    assert masks_of(tmp_path) == {"a": [mask], "b": []}
+    assert found.samples[0].folder == tmp_path / "nucleiseg/a"
+
+
+def test_a_flat_folder_of_images(tmp_path: Path) -> None:
+    made(tmp_path, "10.JPG", "2.png", "1.TIFF", "the_masks.png", "notes.txt")
+    found = find_samples(tmp_path)
+    assert found.layout == "images"
+    assert [each.id for each in found.samples] == ["1", "2", "10", "the_masks"]
+
+
+def test_files_that_differ_in_their_ending_alone(tmp_path: Path) -> None:
+    made(tmp_path, "a.jpg", "a.tif", "b.png")
+    found = find_samples(tmp_path)
+    assert [each.image_path.name for each in found.samples] == ["a.tif", "b.png"]
+    assert "a.jpg" in found.problems[0]
+
+
+@pytest.mark.parametrize("below", ["stage1_train", "data/stage1_train"])
+def test_a_folder_that_holds_nothing_but_the_dataset(tmp_path: Path, below: str) -> None:
+    made(tmp_path / below, "a/images/a.png", "b/images/b.png")
+    found = find_samples(tmp_path)
+    assert found.root == tmp_path / below
+    assert [(each.id, each.split) for each in found.samples] == [("a", ""), ("b", "")]
+
+
+def test_stage1_train_beside_stage1_test(tmp_path: Path) -> None:
+    made(tmp_path, "stage1_train/a/images/a.png", "stage1_train/a/masks/1.png")
+    made(tmp_path, "stage1_test/b/images/b.png")
+    found = find_samples(tmp_path)
+    assert found.layout == "kaggle"
+    assert [(each.id, each.split) for each in found.samples] == [("a", "train"), ("b", "test")]
+
+
+def test_hidden_files_and_own_files_are_passed_over(tmp_path: Path) -> None:
+    made(tmp_path, "images/a.png", "images/.b.png", "images/nucleiseg/a/prediction.tif")
+    made(tmp_path, "__MACOSX/images/a.png", ".cache/images/a.png")
+    assert [each.id for each in find_samples(tmp_path).samples] == ["a"]
+
+
+def test_what_is_no_file_keeps_its_place_until_it_is_read(tmp_path: Path) -> None:
+    made(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "broken.png").symlink_to("nowhere")
+    assert [each.id for each in find_samples(tmp_path).samples] == ["a", "broken", "pipe"]
+
+
+@pytest.mark.parametrize("names", [[], ["notes.txt"], ["deep/er/and/deeper/a.png"]])
+def test_a_folder_without_images_is_refused(tmp_path: Path, names: list[str]) -> None:
+    with pytest.raises(BadInput, match="holds no images") as caught:
+        find_samples(made(tmp_path, *names))
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_folder_with_a_zip_says_what_to_open(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"nuclei\.zip: open that file"):
+        find_samples(made(tmp_path, "nuclei.zip", "readme.md"))
+
+
+def test_several_datasets_are_not_mixed(tmp_path: Path) -> None:
+    made(tmp_path, "monday/a.png", "tuesday/a.png")
+    with pytest.raises(BadInput, match="monday, tuesday"):
+        find_samples(tmp_path)
+
+
+def test_a_single_image_with_and_without_its_mask(tmp_path: Path) -> None:
+    made(tmp_path, "a.tif", "a_masks.tif", "b.tif")
+    found = single_image(tmp_path / "a.tif")
+    assert found.layout == "cellpose"
+    assert [(each.id, each.mask_paths) for each in found.samples] == [
+        ("a", (tmp_path / "a_masks.tif",))
+    ]
+    found = single_image(tmp_path / "b.tif")
+    assert found.layout == found.samples[0].layout == "images"
+    assert found.samples[0].folder == tmp_path / "nucleiseg/b"
+
+
+def test_a_single_image_may_have_any_ending(tmp_path: Path) -> None:
+    """What it really is turns out when it is read."""
+    made(tmp_path, "a.dat")
+    assert single_image(tmp_path / "a.dat").samples[0].id == "a"
+
+
+def test_natural_order() -> None:
+    names = ["b", "a10", "a2", "A1", "10", "9"]
+    assert sorted(names, key=natural_key) == ["9", "10", "A1", "a2", "a10", "b"]

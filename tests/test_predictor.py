@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+from tiny_models import coarse_and_fine, graph_of, write_tiny_model
+
+from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.models import read_model
+from napari_nucleiseg.predictor import Predictor, plan_spans
+
+
+@pytest.fixture
+def predictor(tmp_path: Path) -> Predictor:
+    """Foreground and distance rise with the brightness."""
+    return Predictor(write_tiny_model(tmp_path / "blobs"))
+
+
+@pytest.fixture
+def two_levels(tmp_path: Path) -> Predictor:
+    """Sees 28 px far, on a grid of 32 px."""
+    return Predictor(write_tiny_model(tmp_path / "levels", coarse_and_fine()))
+
+
+def maps_of(predictor: Predictor, image: np.ndarray, **config: float) -> np.ndarray:
+    *_, last = predictor.predict_maps(image, PredictConfig(**config))
+    assert last.kind == "result"
+    return last.values["maps"]
+
+
+def disc(shape: tuple[int, int], centre: tuple[int, int], radius: float) -> np.ndarray:
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("cells", "tile", "margin"), [(1, 8, 2), (8, 8, 2), (9, 8, 2), (100, 7, 3)]
+)
+def test_kept_parts_follow_one_another(cells: int, tile: int, margin: int) -> None:
+    spans = plan_spans(cells, tile, margin)
+    assert [span.keep_start for span in spans] == [0, *(span.keep_stop for span in spans[:-1])]
+    assert spans[-1].keep_stop == cells
+    assert {span.stop - span.start for span in spans} == {spans[0].stop - spans[0].start}
+
+
+@pytest.mark.parametrize(
+    ("cells", "tile", "margin"), [(9, 8, 2), (33, 16, 2), (100, 7, 3), (9, 1, 2)]
+)
+def test_kept_parts_are_a_margin_away_from_every_cut(cells: int, tile: int, margin: int) -> None:
+    for span in plan_spans(cells, tile, margin):
+        assert span.start == 0 or span.keep_start - span.start >= margin
+        assert span.stop == cells or span.stop - span.keep_stop >= margin
+
+
+def test_tiles_are_no_longer_than_asked(tmp_path: Path) -> None:
+    assert all(span.stop - span.start <= 16 for span in plan_spans(1000, 16, 2))
+
+
+def test_maps_are_the_networks_answer(predictor: Predictor) -> None:
+    image = np.where(disc((70, 90), (30, 40), 12), 200, 10).astype(np.uint8)
+    maps = maps_of(predictor, image)
+    assert maps.shape == (70, 90, 3)
+    assert maps.dtype == np.uint8
+    assert maps[30, 40].tolist() == [255, 250, 0]  # sigmoid(10), sigmoid(4), sigmoid(-10)
+    assert maps[60, 80].tolist() == [0, 0, 0]
+
+
+def test_tiles_give_the_same_maps_as_one_pass(two_levels: Predictor) -> None:
+    image = noise(400, 577, 3)
+    whole = maps_of(two_levels, image, tile=1024)
+    assert whole.std() > 30
+    np.testing.assert_array_equal(maps_of(two_levels, image, tile=256), whole)
+
+
+@pytest.mark.parametrize("diameter", [9.0, 13.0, 20.5, 47.0])
+def test_rescaled_tiles_give_the_same_maps_as_one_pass(
+    two_levels: Predictor, diameter: float
+) -> None:
+    image = noise(200, 280)
+    whole = maps_of(two_levels, image, tile=2048, diameter=diameter)
+    tiled = maps_of(two_levels, image, tile=256, diameter=diameter)
+    np.testing.assert_array_equal(tiled, whole)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 70), (33, 1), (20, 31, 3), (32, 32, 1), (129, 128), (3, 1000)]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.int32, bool])
+def test_any_size_and_dtype(predictor: Predictor, shape: tuple[int, ...], dtype: type) -> None:
+    image = (noise(*shape) > 127).astype(dtype)
+    for diameter in (0.0, 15.0):
+        assert maps_of(predictor, image, tile=128, diameter=diameter).shape == (*shape[:2], 3)
+
+
+def test_the_range_is_that_of_the_whole_image(predictor: Predictor) -> None:
+    image = np.full((128, 1024), 100, np.uint8)
+    image[:, :128] = noise(128, 128) // 4
+    image[60:70, 900:910] = 255
+    small, large = (maps_of(predictor, image, tile=tile) for tile in (192, 4096))
+    np.testing.assert_array_equal(small, large)
+
+
+def test_grey_is_the_same_as_three_equal_channels(predictor: Predictor) -> None:
+    grey = noise(64, 64)
+    colour = np.repeat(grey[..., None], 3, axis=2)
+    np.testing.assert_array_equal(maps_of(predictor, grey), maps_of(predictor, colour))
+
+
+def test_diameter_rescales_to_the_networks_nuclei(tmp_path: Path) -> None:
+    """A network that answers with the mean of 32 x 32 px sees a smaller part when enlarged."""
+    node = helper.make_node
+    mean = graph_of(
+        [
+            node("Transpose", ["image"], ["a"], perm=[0, 3, 1, 2]),
+            node("AveragePool", ["a"], ["b"], kernel_shape=[32, 32], strides=[32, 32]),
+            node("Resize", ["b", "", "scales"], ["c"], mode="nearest",
+                 coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+            node("Sigmoid", ["c"], ["d"]),
+            node("Transpose", ["d"], ["maps"], perm=[0, 2, 3, 1]),
+        ],
+        {"scales": np.array([1, 1, 32, 32], np.float32)},
+    )  # fmt: skip
+    predictor = Predictor(write_tiny_model(tmp_path / "mean", mean, diameter=40.0))
+    image = np.zeros((128, 128), np.uint8)
+    image[:, 64:] = 255
+    image[:16, :16] = 255
+    kept, enlarged = (maps_of(predictor, image, diameter=each) for each in (0.0, 20.0))
+    assert kept[4, 4, 0] < 120  # a quarter of the mean is bright
+    assert enlarged[4, 4, 0] > 180  # all of it
+    assert enlarged.shape == (128, 128, 3)
+
+
+def test_one_progress_a_tile_so_that_a_job_can_be_cancelled(predictor: Predictor) -> None:
+    steps = list(predictor.predict_maps(noise(400, 400), PredictConfig(tile=256)))
+    assert len(steps) == 5
+    assert [step.done for step in steps] == [1, 2, 3, 4, 4]
+    assert {step.total for step in steps} == {4}
+
+
+def test_the_image_is_left_alone(predictor: Predictor) -> None:
+    image = noise(60, 60, 3)
+    before = image.copy()
+    maps_of(predictor, image)
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 4, 4), (2, 4, 4, 3), (0, 5), (5, 0, 3)])
+def test_no_image(predictor: Predictor, shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadInput, match="shape"):
+        maps_of(predictor, np.zeros(shape, np.uint8))
+
+
+def test_no_numbers(predictor: Predictor) -> None:
+    with pytest.raises(BadInput, match="complex64"):
+        maps_of(predictor, np.zeros((40, 40), np.complex64))
+
+
+def test_values_that_are_not_finite(predictor: Predictor) -> None:
+    image = np.ones((40, 40), np.float32)
+    image[3, 3] = np.nan
+    with pytest.raises(BadInput, match="not finite"):
+        maps_of(predictor, image)
+
+
+@pytest.mark.parametrize("diameter", [0.5, 400.0])
+def test_a_diameter_beyond_sense(predictor: Predictor, diameter: float) -> None:
+    with pytest.raises(BadInput, match=r"between 1\.2 and 320 px"):
+        maps_of(predictor, noise(64, 64), diameter=diameter)
+
+
+def test_a_damaged_network_is_refused_before_it_runs(predictor: Predictor) -> None:
+    graph = predictor.model.folder / "network.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1])
+    with pytest.raises(BadInput, match=r"network\.onnx"):
+        maps_of(predictor, noise(64, 64))
+
+
+def test_a_network_that_cannot_run_a_tile_says_so(tmp_path: Path) -> None:
+    """It wants multiples of 64, and its folder says 32."""
+    node = helper.make_node
+    folding = graph_of(
+        [
+            node("Transpose", ["image"], ["b"], perm=[0, 3, 1, 2]),
+            node("SpaceToDepth", ["b"], ["c"], blocksize=64),
+            node("DepthToSpace", ["c"], ["d"], blocksize=64),
+            node("Sigmoid", ["d"], ["e"]),
+            node("Transpose", ["e"], ["maps"], perm=[0, 2, 3, 1]),
+        ]
+    )
+    with pytest.raises(BadInput, match="does not run"):
+        write_tiny_model(tmp_path / "folding", folding)
+
+
+def test_device_names_what_runs_and_why(predictor: Predictor) -> None:
+    device = Predictor(predictor.model, providers=["CPUExecutionProvider"]).device
+    assert device == ("CPU", "The CPU was asked for.")
+
+
+def test_goes_on_with_the_cpu_when_a_card_fails_in_the_middle(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = maps_of(predictor, noise(300, 300), tile=256)
+    monkeypatch.setattr(predictor, "_session", FullCard())
+    monkeypatch.setattr(predictor, "_device", type(predictor.device)("CUDA", "works"))
+    np.testing.assert_array_equal(maps_of(predictor, noise(300, 300), tile=256), expected)
+    assert predictor.device.name == "CPU"
+    assert "out of memory" in predictor.device.reason
+
+
+class FullCard:
+    """Stands for a session on a graphics card whose memory is full."""
+
+    def run(self, *_: object) -> None:
+        raise RuntimeError("CUDA: out of memory")
+
+
+def test_one_predictor_for_many_images(predictor: Predictor) -> None:
+    first = maps_of(predictor, noise(64, 64))
+    maps_of(predictor, noise(50, 200, 3))
+    np.testing.assert_array_equal(maps_of(predictor, noise(64, 64)), first)
+
+
+def test_a_model_that_is_read_twice_predicts_the_same(predictor: Predictor) -> None:
+    again = Predictor(read_model(predictor.model.folder), threads=1)
+    np.testing.assert_array_equal(maps_of(again, noise(64, 64)), maps_of(predictor, noise(64, 64)))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.models import find_model, list_models, user_models_folder
+from napari_nucleiseg.runs import begin_run, free_name, keep_model, read_curves, unfinished_run
+
+
+def request(dataset: Path, name: str = "cells") -> dict:
+    return {"dataset": str(dataset), "name": name, "only": ["a"]}
+
+
+def test_a_run_can_be_gone_on_with_until_it_holds_a_model(tmp_path: Path) -> None:
+    run = begin_run(request(tmp_path))
+    assert run.request["out"] == str(run.folder)
+    assert unfinished_run(tmp_path) == run
+    assert unfinished_run(tmp_path / "other") is None
+    (run.folder / "model").mkdir()
+    assert unfinished_run(tmp_path) is None
+
+
+def test_the_last_of_several_runs_counts(tmp_path: Path) -> None:
+    first = begin_run(request(tmp_path))
+    second = begin_run(request(tmp_path, free_name("cells")))
+    os.utime(first.folder / "request.json", (1, 1))
+    assert second.name == "cells-2"
+    assert unfinished_run(tmp_path) == second
+
+
+def test_a_torn_request_is_passed_over(tmp_path: Path) -> None:
+    run = begin_run(request(tmp_path))
+    (run.folder / "request.json").write_text('{"data')
+    assert unfinished_run(tmp_path) is None
+
+
+def test_a_name_that_is_taken_is_said(tmp_path: Path) -> None:
+    begin_run(request(tmp_path))
+    with pytest.raises(BadInput, match=r"cells.*another name"):
+        begin_run(request(tmp_path))
+
+
+def test_free_names_look_at_models_too() -> None:
+    assert free_name("mine") == "mine"
+    write_tiny_model(user_models_folder() / "mine")
+    assert free_name("mine") == "mine-2"
+
+
+def test_curves_of_a_run(tmp_path: Path) -> None:
+    assert read_curves(tmp_path) == []
+    (tmp_path / "curves.csv").write_text(
+        "step,loss,mean_ap,ap_50,ap_70,ap_90\n5,0.5,0.1,0.2,0.1,0\n10,nan,0.3,0.4,0.3,0\n"
+    )
+    curves = read_curves(tmp_path)
+    assert curves[0] == (5, 0.5, 0.1, 0.2)
+    assert curves[1][2:] == (0.3, 0.4)
+
+
+def test_a_model_is_copied_and_the_run_stays_as_it_is(tmp_path: Path) -> None:
+    trained = write_tiny_model(tmp_path / "run" / "model", name="cells")
+    kept = keep_model(trained.folder, "cells")
+    assert kept.folder == user_models_folder() / "cells"
+    assert find_model("cells").folder == kept.folder
+    assert trained.folder.is_dir()
+    assert keep_model(trained.folder, "cells").folder.name == "cells-2"
+
+
+def test_a_damaged_model_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    trained = write_tiny_model(tmp_path / "run" / "model", name="cells")
+    (trained.folder / "network.onnx").write_bytes(b"torn")
+    with pytest.raises(BadInput, match=r"network\.onnx"):
+        keep_model(trained.folder, "cells")
+    assert not any(user_models_folder().iterdir())
+
+
+def test_a_models_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    trained = write_tiny_model(tmp_path / "run" / "model", name="cells")
+    user_models_folder().write_text("a file stands in the way")
+    with pytest.raises(BadInput, match="cannot be written"):
+        keep_model(trained.folder, "cells")
+    assert "cells" not in [each.name for each in list_models()]

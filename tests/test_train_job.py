@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_nucleiseg.config import PredictConfig, TrainConfig
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.models import check_model_folder
+from napari_nucleiseg.nn.checkpoints import read_checkpoint
+from napari_nucleiseg.predictor import Predictor
+from napari_nucleiseg.synthetic import make_image
+from napari_nucleiseg.train_job import TrainRequest, train
+
+pytestmark = pytest.mark.tensorflow
+
+CONFIG = TrainConfig(steps=2, epoch_steps=2, batch=2, crop=64, validation=0.3)
+
+
+def test_a_dataset_becomes_a_model_that_predicts(dsb_folder: Path, tmp_path: Path) -> None:
+    damaged = next(dsb_folder.glob("*/images/*.png"))
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    request = TrainRequest(str(dsb_folder), str(tmp_path / "run"), CONFIG, name="mine")
+    steps = list(train(request))
+    assert [each.values["id"] for each in steps if each.kind == "problem"] == [damaged.stem]
+
+    model = check_model_folder(Path(steps[-1].values["model"]))
+    assert (model.name, model.network) == ("mine", "nuclei")
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert split["train"]
+    assert split["validation"]
+    assert not set(split["train"]) & set(split["validation"])
+    assert model.info["training"]["split"] == split
+    assert str(tmp_path) not in json.dumps(model.info)
+
+    image, _ = make_image("fluorescence", (70, 90), 0)
+    maps = list(Predictor(model).predict_maps(image, PredictConfig()))[-1].values["maps"]
+    assert maps.shape == (70, 90, 3)
+
+    again = TrainRequest(str(dsb_folder), str(tmp_path / "tuned"), CONFIG, start=str(model.folder))
+    assert list(train(again))[-1].kind == "result"
+
+
+def test_a_test_sample_and_its_field_are_never_learned_from(
+    dsb_folder: Path, tmp_path: Path
+) -> None:
+    table = dsb_folder / "samples.csv"
+    ids = sorted(each.name for each in dsb_folder.iterdir() if each.is_dir())
+    rows = [f"{each},m,{'a' if i < 2 else each},0,{int(i == 0)}" for i, each in enumerate(ids)]
+    table.write_text("\n".join(["id,modality,field,fold,stardist_test", *rows]))
+    job = train(TrainRequest(str(dsb_folder), str(tmp_path / "run"), CONFIG))
+    next(job)
+    job.close()
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert sorted(split["train"] + split["validation"]) == ids[2:]
+
+
+def test_a_model_of_another_network_is_no_start(dsb_folder: Path, tmp_path: Path) -> None:
+    from tiny_models import write_tiny_model
+
+    model = write_tiny_model(tmp_path / "tiny")
+    request = TrainRequest(
+        str(dsb_folder), str(tmp_path / "run"), TrainConfig(network="unet"), start=str(model.folder)
+    )
+    with pytest.raises(BadInput, match="choose the network nuclei"):
+        next(train(request))
+
+
+def test_a_killed_run_goes_on_with_the_same_command(dsb_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "napari_nucleiseg.cli", "train", str(dsb_folder)]
+    command += ["--out", str(out), "--steps", "40", "--epoch-steps", "2", "--batch", "2"]
+    command += ["--crop", "64", "--validation", "0.3"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not (out / "checkpoints" / "CURRENT").exists():
+        assert process.poll() is None, "the run ended before its first checkpoint"
+        assert time.monotonic() < deadline, "no checkpoint in four minutes"
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    before, _, _ = read_checkpoint(out / "checkpoints")
+    assert 2 <= before < 40
+
+    request = TrainRequest(
+        str(dsb_folder),
+        str(out),
+        TrainConfig(steps=40, epoch_steps=2, batch=2, crop=64, validation=0.3),
+    )
+    steps = list(train(request))
+    assert next(each.done for each in steps if each.kind == "step") == before + 1
+    assert steps[-1].kind == "result"
+    assert check_model_folder(out / "model").info["training"]["steps"] == 40
