@@ -112,7 +112,7 @@ class PredictConfig(Config):
         unit="px",
     )
     tile: int = parameter(
-        1024, "Edge of the tiles that an image is cut into.", low=128, high=4096, step=32, unit="px"
+        1088, "Edge of the tiles that an image is cut into.", low=128, high=4096, step=32, unit="px"
     )
 
 
@@ -152,3 +152,26 @@ class TrainConfig(Config):
     border_weight: float = parameter(
         5.0, "Weight of border pixels in the loss.", low=1.0, high=100.0
     )
+
+
+@dataclass(frozen=True)
+class RecipeConfig(Config):
+    """How a two-class network is trained the published way, on whole resized images."""
+
+    network: str = parameter(
+        "mobilenetv2-unet", "Architecture.", choices=("mobilenetv2-unet", "unet")
+    )
+    epochs: int = parameter(100, "Passes over the training images.", low=1, high=10_000)
+    batch: int = parameter(16, "Images a step.", low=1, high=256)
+    edge: int = parameter(
+        128, "Images are resized to this edge.", low=64, high=1024, step=32, unit="px"
+    )
+    learning_rate: float = parameter(1e-3, "Learning rate of Adam.", low=1e-7, high=1.0)
+    patience: int = parameter(
+        20, "Epochs without improvement until training stops. 0 never stops.", low=0, high=10_000
+    )
+    validation: float = parameter(0.2, "Share of the fields that are held out.", low=0.0, high=0.9)
+    seed: int = parameter(0, "Seed of the split, the weights and the flips.", low=0, high=2**31 - 1)
+
+
+RECIPES = {"classic": RecipeConfig(), "unet": RecipeConfig(network="unet", patience=0)}

@@ -145,28 +145,30 @@ class Predictor:
         tiles = layout.tiles()
         for done, (rows, columns) in enumerate(tiles, start=1):
             tile = normalise(layout.read(image, rows, columns), low, high)
-            layout.write(maps, rows, columns, self._run(tile, is_last=done == len(tiles)))
+            gives_back = 1 < len(tiles) == done
+            layout.write(maps, rows, columns, self._run(tile, gives_back))
             yield Progress(done, len(tiles), "Predicting")
         yield Progress(len(tiles), len(tiles), "Predicted", "result", {"maps": maps})
 
-    def _run(self, tile: np.ndarray, is_last: bool) -> np.ndarray:
+    def _run(self, tile: np.ndarray, gives_back: bool) -> np.ndarray:
         """(H, W, 3) float32 in [-1, 1] to (H, W, 3) uint8."""
         session = self._start()
         try:
-            maps = session.run([OUTPUT], {INPUT: tile[None]}, self._run_options(is_last))[0][0]
+            maps = session.run([OUTPUT], {INPUT: tile[None]}, self._run_options(gives_back))[0][0]
         except RUNTIME_ERRORS as error:
             if self._device.name == "CPU":
                 raise self._failed(error) from error
             self._fall_back(error)
-            return self._run(tile, is_last)
+            return self._run(tile, gives_back)
         if not np.isfinite(maps).all():
             raise BadInput(f"The model {self.model.name} gave infinite values; use another one.")
         return (np.clip(maps, 0.0, 1.0) * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
 
-    def _run_options(self, is_last: bool) -> onnxruntime.RunOptions:
+    def _run_options(self, gives_back: bool) -> onnxruntime.RunOptions:
         options = onnxruntime.RunOptions()
-        if is_last and self._device.name == "CPU":
-            # Give the memory of the layers back: decoding needs it next.
+        if gives_back and self._device.name == "CPU":
+            # Give the memory of the layers back: decoding a large image needs it next. For
+            # a small one, taking it again would cost half as much as the network itself.
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         return options
 
