@@ -55,8 +55,9 @@ def reads_stdin(request: Request) -> Iterator[Progress]:
 
 
 def stubborn(request: Request) -> Iterator[Progress]:
-    """Neither yields nor ends."""
+    """Neither yields nor ends, from when the file "deaf" is there."""
     yield Progress(0, 1, "deaf", "step", {"pid": os.getpid()})
+    say_deaf(request)
     while True:
         time.sleep(0.05)
 
@@ -64,8 +65,15 @@ def stubborn(request: Request) -> Iterator[Progress]:
 def holds_gil(request: Request) -> Iterator[Progress]:
     """A long call into C that lets no thread run for a second, over and over."""
     yield Progress(0, 1, "deaf", "step", {"pid": os.getpid()})
+    say_deaf(request)
     while True:
         ctypes.PyDLL(None).usleep(900_000)
+
+
+def say_deaf(request: Request) -> None:
+    """Tell by a file that the job was asked for its second item: it cannot be cancelled now."""
+    if "deaf" in request:
+        Path(request["deaf"]).touch()
 
 
 def refuses(request: Request) -> Iterator[Progress]:

@@ -160,13 +160,15 @@ def test_a_job_that_was_closed_before_it_began_does_not_run(engine: Engine, tmp_
     assert steps_of(engine.run("count", {"to": 2}))[-1].done == 2
 
 
-# A job that holds the GIL may also end by itself in time, so it says nothing here.
-@pytest.mark.parametrize("deaf", ["stubborn"])
+@pytest.mark.parametrize("name", ["stubborn", "holds_gil"])
 def test_a_job_that_ignores_the_end_is_killed_and_the_next_has_a_new_child(
-    engine: Engine, deaf: str
+    engine: Engine, name: str, tmp_path: Path
 ) -> None:
-    job = engine.run(deaf, {})
+    deaf = tmp_path / "deaf"
+    job = engine.run(name, {"deaf": str(deaf)})
     pid = first_step(job).values["pid"]
+    # Cancelled before it is asked for its next item, it would end like any other job.
+    wait_until(deaf.exists)
     job.close()
     wait_until(lambda: not is_running(pid))
     assert first_step(engine.run("count", {"to": 1})).values["pid"] != pid
