@@ -15,7 +15,7 @@ import sys
 
 import pytest
 
-WINDOW_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qapp", "qtbot"}
+WINDOW_FIXTURES = {"qapp", "qtbot"}
 SCREEN = "1280x800x24"
 
 _server = pytest.StashKey[subprocess.Popen[bytes]]()

@@ -282,7 +282,8 @@ def test_undo_and_redo_by_button(desk: Desk, folder: Path) -> None:
 
 def test_without_labels_it_says_what_to_do(desk: Desk) -> None:
     assert desk.dock.title.text().startswith("Open a sample")
-    assert not desk.dock.tool_grid.isEnabled()
+    assert not any(button.isEnabled() for button in desk.dock.tool_grid.buttons.values())
+    assert desk.dock.keys.isEnabled()
     assert not desk.dock.save_row.isVisible()
     desk.hand.use("D", 20, 20)
     assert "No Labels layer" in desk.dock.message.text()

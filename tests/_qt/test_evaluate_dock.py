@@ -31,12 +31,10 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer, folder):
+def viewer(viewer, folder):
     write_tiny_model(user_models_folder() / "mine")
-    viewer = make_napari_viewer()
     layers_for(viewer).session.open_dataset(folder)
-    yield viewer
-    layers_for(viewer).session.close_dataset()
+    return viewer
 
 
 @pytest.fixture

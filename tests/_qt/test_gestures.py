@@ -11,9 +11,11 @@ from napari_nucleiseg._qt.gestures import (
     Cutting,
     Evidence,
     Joining,
+    OnHoles,
     OnNucleus,
     Scene,
     crossed,
+    nucleus_around,
 )
 from napari_nucleiseg.errors import BadInput
 
@@ -41,6 +43,30 @@ def test_one_click_acts_on_the_nucleus_there(labels: np.ndarray) -> None:
 def test_a_click_on_nothing_says_so(labels: np.ndarray, point: tuple[float, float]) -> None:
     with pytest.raises(BadInput, match="no nucleus under the pointer"):
         deletion().click(Scene(labels), point)
+
+
+def test_holes_are_filled_by_a_click_on_one_or_beside_it(labels: np.ndarray) -> None:
+    labels[8:11, 5:8] = 0
+    labels[9, 6] = 7  # a nucleus in the hole
+    gesture = OnHoles("fill", "Holes of nucleus {id} filled", edits.fill_holes)
+    for point in [(5.0, 3.0), (8.0, 5.0), (10.0, 6.0)]:
+        outcome = gesture.click(Scene(labels), point)
+        assert outcome.text == "Holes of nucleus 1 filled"
+        filled = outcome.edit.apply(labels)
+        assert np.count_nonzero(filled[4:16, 2:12] == 1) == 119
+    assert gesture.click(Scene(labels), (9.0, 6.0)).text == "Holes of nucleus 7 filled"
+
+
+@pytest.mark.parametrize("point", [(9.0, 25.0), (0.0, 6.0), (-3.0, 5.0)])
+def test_what_is_in_no_hole_has_nothing_around_it(
+    labels: np.ndarray, point: tuple[float, float]
+) -> None:
+    labels[2:18, 22:28] = 3
+    labels[5:15, 24:26] = 0
+    labels[5:7, 26:28] = 0
+    assert nucleus_around(labels, point) == 0
+    labels[5:7, 26:28] = 3
+    assert nucleus_around(labels, (9.0, 25.0)) == 3
 
 
 def test_joining_asks_for_a_second_nucleus(labels: np.ndarray) -> None:

@@ -474,12 +474,14 @@ def test_a_cancelled_run_keeps_what_is_done_and_goes_on_from_there(window: Windo
     ]
     assert done == ["b", "c"]
     window.until(
-        lambda: [
-            each
-            for each in "abcd"
-            if window.session.state_of(window.session[each]).status is Status.PREDICTED
-        ]
-        == done
+        lambda: (
+            [
+                each
+                for each in "abcd"
+                if window.session.state_of(window.session[each]).status is Status.PREDICTED
+            ]
+            == done
+        )
     )
 
 

@@ -24,20 +24,19 @@ TESTS = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def session(make_napari_viewer, tmp_path, monkeypatch):
+def session(viewer, tmp_path, monkeypatch):
     """A viewer's session: `a` to `d` have masks, `e` and `f` have none."""
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
     for name in "abcdef":
         labels = squares(SHAPE, (10, 10), (50, 50))
         write_sample(tmp_path / "my data" / name, labels, masks=name < "e")
     write_tiny_model(user_models_folder() / "old one")
-    viewer = make_napari_viewer(show=True)
+    viewer.show()  # the engine starts with the first sight of the dock
     session = session_for(viewer)
     session.viewer_of_test = viewer
     session.open_dataset(tmp_path / "my data")
     session.set_model("old one")
-    yield session
-    session.close_dataset()
+    return session
 
 
 @pytest.fixture
@@ -137,7 +136,7 @@ def test_keeping_the_old_model_changes_nothing(dock, session, qtbot):
     assert session.model.name == "old one"
     assert dock.pages.currentIndex() == 0
     assert not (user_models_folder() / "new-one").exists()
-    assert not dock.resume.isVisible(), "it has come to its end"
+    assert not dock.resume.isVisibleTo(dock), "it has come to its end"
 
 
 def test_a_row_of_the_gate_opens_its_image(dock, session, qtbot):
@@ -169,7 +168,7 @@ def test_stop_and_resume(dock, qtbot):
     assert "Stopped" in dock.run_bar.status.text()
     assert dock.form.presets.isEnabled()
     assert dock.pages.currentIndex() == 0
-    assert dock.resume.isVisible()
+    assert dock.resume.isVisibleTo(dock)
     assert dock.resume.text() == "Resume slow"
     press(qtbot, dock.resume)
     assert [step for step, _ in dock.scores.points[AP_50]] == [5], "what it had come to"

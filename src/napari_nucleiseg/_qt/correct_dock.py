@@ -161,8 +161,9 @@ class CorrectDock(QScrollArea):
         self.watch.follow(layer)
         self._marks.clear()
         self.title.setText(_title(layer))
-        for widget in (self.tool_grid, self.undo, self.redo):
-            widget.setEnabled(layer is not None)
+        self.tool_grid.show_usable(layer is not None)
+        for button in (self.undo, self.redo):
+            button.setEnabled(layer is not None)
 
     def _on_maps_changed(self, sample_id: str) -> None:
         self.watch.look_soon()

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_nucleiseg import edits
+from napari_nucleiseg import edits, shapes
 from napari_nucleiseg.edits import Edit
 from napari_nucleiseg.errors import BadInput
 
@@ -90,9 +90,19 @@ class OnNucleus(Gesture):
         self._edit = edit
 
     def click(self, scene: Scene, point: Point) -> Outcome:
-        nucleus = nucleus_at(scene.labels, point)
+        nucleus = self._find(scene.labels, point)
         edit = self._edit(scene.labels, nucleus)
         return Outcome(edit, self._done.format(id=nucleus, ids=_listed(edit.touched)))
+
+    def _find(self, labels: np.ndarray, point: Point) -> int:
+        return nucleus_at(labels, point)
+
+
+class OnHoles(OnNucleus):
+    """One click on a nucleus with holes, or on one of its holes."""
+
+    def _find(self, labels: np.ndarray, point: Point) -> int:
+        return nucleus_around(labels, point) or nucleus_at(labels, point)
 
 
 class Joining(Gesture):
@@ -181,6 +191,21 @@ def nucleus_at(labels: np.ndarray, point: Point) -> int:
     if not nucleus:
         raise BadInput("There is no nucleus under the pointer; point at one.")
     return nucleus
+
+
+def nucleus_around(labels: np.ndarray, point: Point) -> int:
+    """Id of the nucleus in a hole of which a point lies; 0 for none."""
+    row, column = (round(at) for at in point)
+    inside = 0 <= row < labels.shape[0] and 0 <= column < labels.shape[1]
+    if not inside or labels[row, column]:
+        return 0
+    across, along = labels[row], labels[:, column]
+    sides = across[:column], across[column:], along[:row], along[row:]
+    # What encloses a point is met on all four sides of it.
+    for nucleus in set.intersection(*(set(side[side > 0].tolist()) for side in sides)):
+        if shapes.holes(labels == nucleus)[row, column]:
+            return nucleus
+    return 0
 
 
 def crossed(labels: np.ndarray, line: np.ndarray, preferred: int = 0) -> int:

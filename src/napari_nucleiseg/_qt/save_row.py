@@ -35,9 +35,9 @@ class SaveRow(QWidget):
         grid.addWidget(self.approve, 1, 1)
         self.save.clicked.connect(lambda: layers.saving.save())
         self.approve.clicked.connect(lambda: layers.saving.approve())
-        layers.saving.changed.connect(self._update)
         listen(
             self,
+            (layers.saving.changed, self._update),
             (layers.unsaved_changed, self._update),
             (layers.labels_layer_changed, self._update),
             (layers.session.state_changed, self._update),

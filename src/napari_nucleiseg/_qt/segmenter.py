@@ -93,9 +93,7 @@ class Segmenter(QObject):
         self._subject = subject
         self._redecoder.drop()
         self._start(
-            partial(
-                segment_image, subject.read, session.predictor, session.predict_config, decode
-            ),
+            partial(segment_image, subject.read, session.predictor, session.predict_config, decode),
             on_result=partial(self._on_segmented, subject, decode),
         )
         self.began.emit(f"Reading {subject.name}")

@@ -122,9 +122,7 @@ def thumbnail(image: np.ndarray) -> QImage:
     top, left = (image.shape[0] - edge) // 2, (image.shape[1] - edge) // 2
     step = max(1, edge // (4 * EDGE))
     square = image[top : top + edge : step, left : left + edge : step]
-    small = cv2.resize(
-        normalise(square, low, high), (EDGE, EDGE), interpolation=cv2.INTER_AREA
-    )
+    small = cv2.resize(normalise(square, low, high), (EDGE, EDGE), interpolation=cv2.INTER_AREA)
     pixels = np.ascontiguousarray(np.clip(small * 127.5 + 127.5, 0, 255).astype(np.uint8))
     # A copy, for QImage does not keep numpy's memory alive.
     return QImage(pixels.data, EDGE, EDGE, 3 * EDGE, QImage.Format.Format_RGB888).copy()

@@ -37,6 +37,11 @@ class ToolGrid(QWidget):
         place = self._grid.count()
         self._grid.addWidget(button, place // 2, place % 2)
 
+    def show_usable(self, are_usable: bool) -> None:
+        """Show whether there is something to use the tools on; other buttons stay as they are."""
+        for button in self.buttons.values():
+            button.setEnabled(are_usable)
+
     def show_waiting(self, waiting: Tool | None) -> None:
         """Show which tool waits for clicks."""
         for tool, button in self.buttons.items():

@@ -14,7 +14,15 @@ from qtpy.QtWidgets import QApplication
 
 from napari_nucleiseg import edits
 from napari_nucleiseg._qt import canvas
-from napari_nucleiseg._qt.gestures import Adding, Cutting, Gesture, Joining, OnNucleus, Outcome
+from napari_nucleiseg._qt.gestures import (
+    Adding,
+    Cutting,
+    Gesture,
+    Joining,
+    OnHoles,
+    OnNucleus,
+    Outcome,
+)
 from napari_nucleiseg._qt.marks import Marks
 from napari_nucleiseg.errors import BadInput
 
@@ -90,7 +98,7 @@ TOOLS = (
         "H",
         "Fill holes",
         "Fill the holes of the nucleus under the pointer.",
-        partial(OnNucleus, "fill", "Holes of nucleus {id} filled", edits.fill_holes),
+        partial(OnHoles, "fill", "Holes of nucleus {id} filled", edits.fill_holes),
     ),
     Tool(
         "smooth",
