@@ -8,6 +8,7 @@ from onnx import helper
 from tiny_models import coarse_and_fine, graph_of, write_tiny_model
 
 from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.diameter import diameter_from_maps
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import read_model
 from napari_nucleiseg.predictor import Predictor, plan_spans
@@ -137,8 +138,36 @@ def test_diameter_rescales_to_the_networks_nuclei(tmp_path: Path) -> None:
     assert enlarged.shape == (128, 128, 3)
 
 
+def discs_of(diameter: int) -> np.ndarray:
+    """Nine bright discs on black."""
+    image = np.zeros((4 * diameter, 4 * diameter), np.uint8)
+    for y in range(1, 4):
+        for x in range(1, 4):
+            image[disc(image.shape, (y * diameter, x * diameter), diameter / 2 - 1)] = 200
+    return image
+
+
+def test_nuclei_of_a_known_size_are_predicted_as_they_are(predictor: Predictor) -> None:
+    for diameter in (16, 32):
+        image = discs_of(diameter)
+        kept = maps_of(predictor, image, diameter=predictor.model.diameter)
+        np.testing.assert_array_equal(maps_of(predictor, image), kept)
+
+
+@pytest.mark.parametrize("diameter", [8, 80])
+def test_an_image_of_nuclei_of_another_size_is_rescaled(
+    predictor: Predictor, diameter: int
+) -> None:
+    image = discs_of(diameter)
+    kept = maps_of(predictor, image, diameter=predictor.model.diameter)
+    estimate = max(diameter_from_maps(kept, predictor.model.decode), 10)
+    rescaled = maps_of(predictor, image, diameter=estimate)
+    assert not np.array_equal(rescaled, kept)
+    np.testing.assert_array_equal(maps_of(predictor, image), rescaled)
+
+
 def test_one_progress_a_tile_so_that_a_job_can_be_cancelled(predictor: Predictor) -> None:
-    steps = list(predictor.predict_maps(noise(400, 400), PredictConfig(tile=256)))
+    steps = list(predictor.predict_maps(noise(400, 400), PredictConfig(diameter=20, tile=256)))
     assert len(steps) == 5
     assert [step.done for step in steps] == [1, 2, 3, 4, 4]
     assert {step.total for step in steps} == {4}

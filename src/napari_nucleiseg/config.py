@@ -105,7 +105,7 @@ class PredictConfig(Config):
 
     diameter: float = parameter(
         0.0,
-        "Typical diameter of the nuclei; the image is rescaled to suit the network. 0 keeps it.",
+        "Typical diameter of the nuclei; the image is rescaled to suit the model. 0 estimates it.",
         low=0.0,
         high=500.0,
         step=1.0,

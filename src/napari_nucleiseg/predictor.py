@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +20,7 @@ import onnxruntime
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import PredictConfig
 from napari_nucleiseg.device import CPU, RUNTIME_ERRORS, Device, first_line, open_session
+from napari_nucleiseg.diameter import diameter_from_maps
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import intensity_range, normalise
 from napari_nucleiseg.model_check import NETWORK
@@ -37,6 +38,15 @@ network's wide context and not from the cut. Blending instead of cutting changed
 """
 
 MAX_SCALE = 16.0
+
+KNOWN = (0.5, 2.1)
+"""Sizes of nuclei that a network masters as they are, in diameters that it was trained on.
+
+Training zooms its crops about as far. On the validation images, shrunk and enlarged, a
+second pass on the rescaled image gains outside of this range (+.05 AP at IoU .5 for nuclei
+of 8 px, +.03 for those of 50) and nothing within.
+"""
+MAX_ENLARGEMENT = 2.0  # more shows nothing new, and takes its square in time
 _RESIZABLE = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
@@ -119,13 +129,15 @@ class Predictor:
         image : (H, W), (H, W, 1) or (H, W, 3)
             Of any real dtype and any size from one pixel on.
         config : PredictConfig, optional
-            `diameter` [px] rescales the image to the nuclei that the network knows; `tile`
-            [px] bounds what the network sees at once, and with it the memory.
+            `diameter` [px] rescales the image to the nuclei that the network knows. At 0
+            it is predicted as it is, and once more rescaled if its nuclei turn out to be
+            much smaller or larger than those. `tile` [px] bounds what the network sees at
+            once, and with it the memory.
 
         Yields
         ------
         Progress
-            One a tile; the last has the kind "result" and `values["maps"]`, (H, W, 3)
+            One a tile, of each pass; the last has the kind "result" and `values["maps"]`, (H, W, 3)
             uint8: foreground, distance and border, 255 for 1.
 
         Raises
@@ -140,15 +152,37 @@ class Predictor:
         low, high = intensity_range(image)
         if not math.isfinite(low) or not math.isfinite(high):
             raise BadInput("The image has values that are not finite; replace them first.")
-        layout = _Layout.of(image, self.model, config)
         maps = np.empty((*image.shape[:2], 3), np.uint8)
+        layout = _Layout.of(image, self.model, config)
+        yield from self._fill(maps, image, layout, (low, high))
+        diameter = 0.0 if config.diameter else self._unknown_diameter(maps)
+        if diameter:
+            layout = _Layout.of(image, self.model, replace(config, diameter=diameter))
+            yield from self._fill(maps, image, layout, (low, high))
+        total = len(layout.tiles())
+        yield Progress(total, total, "Predicted", "result", {"maps": maps})
+
+    def _unknown_diameter(self, maps: np.ndarray) -> float:
+        """Estimate the nuclei's diameter; 0 where the network masters it."""
+        diameter = diameter_from_maps(maps, self.model.decode)
+        low, high = (factor * self.model.diameter for factor in KNOWN)
+        if not diameter or low <= diameter <= high:
+            return 0.0
+        return max(diameter, self.model.diameter / MAX_ENLARGEMENT)
+
+    def _fill(
+        self,
+        maps: np.ndarray,
+        image: np.ndarray,
+        layout: _Layout,
+        intensities: tuple[float, float],
+    ) -> Iterator[Progress]:
         tiles = layout.tiles()
         for done, (rows, columns) in enumerate(tiles, start=1):
-            tile = normalise(layout.read(image, rows, columns), low, high)
+            tile = normalise(layout.read(image, rows, columns), *intensities)
             gives_back = 1 < len(tiles) == done
             layout.write(maps, rows, columns, self._run(tile, gives_back))
             yield Progress(done, len(tiles), "Predicting")
-        yield Progress(len(tiles), len(tiles), "Predicted", "result", {"maps": maps})
 
     def _run(self, tile: np.ndarray, gives_back: bool) -> np.ndarray:
         """(H, W, 3) float32 in [-1, 1] to (H, W, 3) uint8."""

@@ -547,7 +547,7 @@ def test_a_good_folder_is_used(window: Window, tmp_path: Path) -> None:
 
 def test_a_diameter_reaches_the_network(window: Window) -> None:
     box = window.dock.diameter.control("diameter").box
-    assert box.text() == "as trained"
+    assert box.text() == "automatic"
     box.setValue(40)
     assert window.session.predict_config == PredictConfig(diameter=40)
     window.session.set_predict_config(PredictConfig(diameter=25))

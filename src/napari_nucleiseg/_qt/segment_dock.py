@@ -114,7 +114,7 @@ class SegmentDock(QScrollArea):
         self.diameter.control("diameter").layout().addWidget(self.measure)
 
     def _explain(self) -> None:
-        self.diameter.control("diameter").box.setSpecialValueText("as trained")
+        self.diameter.control("diameter").box.setSpecialValueText("automatic")
         self.measure.setToolTip(
             "Take the median diameter of the nuclei that you have drawn or corrected, else of"
             " all nuclei shown."

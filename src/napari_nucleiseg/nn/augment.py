@@ -163,8 +163,8 @@ def _jitter_stain(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.15:
         return np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
     density = -np.log(np.maximum(x, 1 / 255))
-    density *= np.exp(rng.normal(0, 0.2, 3)).astype(np.float32)
-    mix = np.eye(3, dtype=np.float32) + rng.normal(0, 0.07, (3, 3)).astype(np.float32)
+    density *= np.exp(rng.normal(0, 0.12, 3)).astype(np.float32)
+    mix = np.eye(3, dtype=np.float32) + rng.normal(0, 0.04, (3, 3)).astype(np.float32)
     return np.exp(-np.maximum(density @ mix, 0))
 
 

@@ -1,0 +1,54 @@
+"""How large the nuclei of an image are, from its maps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_nucleiseg._cv2 import cv2
+from napari_nucleiseg.config import DecodeConfig
+
+ENOUGH = 3  # nuclei: fewer say nothing of the others
+MAX_EDGE = 2048  # px: of a larger image, the centre is measured
+MIN_CORE = 5  # px²
+CORE = 0.4
+"""A core is where the distance is above this: cores of touching nuclei are apart."""
+CORE_SHARE = 0.72
+"""Diameter of a core over that of its nucleus; median of the validation images."""
+
+
+def diameter_from_maps(maps: np.ndarray, config: DecodeConfig) -> float:
+    """Estimate the diameter of the nuclei that cover most of an image.
+
+    Half of the foreground belongs to nuclei at least as large as the one that is measured:
+    so neither specks nor a few giants count for much. What is measured are the cores of the
+    nuclei, which takes a tenth of the time that parting the nuclei themselves would take.
+
+    Parameters
+    ----------
+    maps : (H, W, 3) uint8
+        Foreground, distance and border, 255 for 1.
+    config : DecodeConfig
+        `foreground` and `border` are used.
+
+    Returns
+    -------
+    float
+        In px: of a disc with that nucleus' area. 0 where there are fewer than three.
+    """
+    maps = maps[_centre(maps.shape[0]), _centre(maps.shape[1])]
+    cores = maps[..., 0] > config.foreground * 255
+    cores &= maps[..., 1] > CORE * 255
+    cores &= maps[..., 2] < config.border * 255
+    stats = cv2.connectedComponentsWithStats(cores.view(np.uint8), connectivity=4)[2]
+    areas = np.sort(stats[1:, cv2.CC_STAT_AREA])
+    areas = areas[areas >= MIN_CORE]
+    if len(areas) < ENOUGH:
+        return 0.0
+    covered = np.cumsum(areas)
+    middle = areas[np.searchsorted(covered, covered[-1] / 2)]
+    return float(2 * np.sqrt(middle / np.pi) / CORE_SHARE)
+
+
+def _centre(length: int) -> slice:
+    start = max(0, length - MAX_EDGE) // 2
+    return slice(start, start + MAX_EDGE)
