@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_nucleiseg import __version__
-from napari_nucleiseg.config import Config, DecodeConfig, PredictConfig, TrainConfig
+from napari_nucleiseg.config import (
+    RECIPES,
+    Config,
+    DecodeConfig,
+    PredictConfig,
+    RecipeConfig,
+    TrainConfig,
+)
 from napari_nucleiseg.errors import BadInput
 
 if TYPE_CHECKING:
@@ -80,7 +87,19 @@ def _add_train(commands: Any) -> None:
     )
     parser.add_argument("--name", default="", help="name of the new model")
     parser.add_argument("--table", default="", help="csv file of samples (fields, modalities)")
+    parser.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        help="train the published way: resized images, two classes; other defaults (see README)",
+    )
     parser.add_argument("--epochs", type=int, help="validations; sets --steps")
+    parser.add_argument("--edge", type=int, metavar="PX", help="of images in a recipe (128)")
+    parser.add_argument(
+        "--test-ids",
+        type=Path,
+        metavar="FILE",
+        help="ids, one a line, that a recipe tests on besides the test samples of the table",
+    )
     _add_config(parser, TrainConfig)
     parser.set_defaults(run=_train)
 
@@ -125,22 +144,20 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def _add_config(
     parser: argparse.ArgumentParser, config: type[Config], *, from_model: bool = False
 ) -> None:
-    """Add a flag for each parameter; flags without a default take the model's value."""
+    """Add a flag for each parameter; one that is not given keeps the default or the model's."""
     for each in dataclasses.fields(config):  # type: ignore[arg-type]
         flag = f"--{each.name.replace('_', '-')}"
-        default = None if from_model else each.default
         shown = "as tuned for the model" if from_model else each.default
         text = f"{each.metadata['help']} ({shown})"
         if isinstance(each.default, bool):
             parser.add_argument(
-                flag, action=argparse.BooleanOptionalAction, default=default, help=text
+                flag, action=argparse.BooleanOptionalAction, default=None, help=text
             )
         else:
             parser.add_argument(
                 flag,
                 type=type(each.default),
                 choices=each.metadata["choices"] or None,
-                default=default,
                 metavar=each.metadata["unit"].upper() or None,
                 help=text,
             )
@@ -205,12 +222,16 @@ def _with_overlays(
 def _train(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.train_job import TrainRequest, train
 
+    if arguments.recipe:
+        return _train_by_recipe(arguments)
+    _refuse(arguments, ("edge", "test_ids"), "needs --recipe")
+    config = _config(arguments, TrainConfig())
     if arguments.epochs is not None:
-        arguments.steps = arguments.epochs * arguments.epoch_steps
+        config = dataclasses.replace(config, steps=arguments.epochs * config.epoch_steps)
     request = TrainRequest(
         dataset=arguments.dataset,
         out=arguments.out,
-        config=_config(arguments, TrainConfig()),
+        config=config,
         start=arguments.start,
         name=arguments.name,
         table=arguments.table,
@@ -226,6 +247,73 @@ def _train(arguments: argparse.Namespace) -> int:
             print(json.dumps(step.values["scores"], indent=1))
     _complain(problems)
     return SKIPPED if problems else OK
+
+
+def _train_by_recipe(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.recipe_job import RecipeRequest, train_by_recipe
+
+    used = {each.name for each in dataclasses.fields(RecipeConfig)}
+    others = [each.name for each in dataclasses.fields(TrainConfig) if each.name not in used]
+    _refuse(arguments, others, f"has no meaning for the recipe {arguments.recipe}")
+    request = RecipeRequest(
+        dataset=arguments.dataset,
+        out=arguments.out,
+        config=_config(arguments, RECIPES[arguments.recipe]),
+        start=arguments.start,
+        name=arguments.name,
+        table=arguments.table,
+        test_ids=_read_ids(arguments.test_ids),
+    )
+    problems = []
+    for step in _with_bar(train_by_recipe(request), "step"):
+        if step.kind == "problem":
+            problems.append(step.message)
+        elif step.kind == "start":
+            _say(f"Encoder: {step.values['encoder']}")
+        elif step.kind == "epoch":
+            _say(_recipe_line(step.values, request.config.epochs))
+        elif step.kind == "result":
+            _print_report(step.values["report"])
+            print(f"Model: {step.values['model']}")
+    _complain(problems)
+    return SKIPPED if problems else OK
+
+
+def _read_ids(path: Path | None) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text(encoding="utf-8").split()) if path else ()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is no readable list of ids ({error}); write one a line.") from error
+
+
+def _refuse(arguments: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    for name in names:
+        if getattr(arguments, name) is not None:
+            raise BadInput(f"--{name.replace('_', '-')} {why}; leave it out.")
+
+
+def _recipe_line(values: dict[str, Any], epochs: int) -> str:
+    left = (epochs - values["epoch"]) * values["seconds"] / 60
+    return (
+        f"epoch {values['epoch']}/{epochs}  loss {values['loss']:.4f}  "
+        f"validation: loss {values['val_loss']:.4f}  accuracy {values['val_accuracy']:.4f}  "
+        f"IoU {values['val_iou']:.4f}  Dice {values['val_dice']:.4f}  "
+        f"best {values['best_epoch']}  {values['seconds']:.0f} s  {left:.0f} min left at most"
+    )
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    names = ("loss", "accuracy", "iou", "dice")
+    rows = []
+    for when in ("before", "after"):
+        for part, groups in report[when].items():
+            for group, found in groups.items():
+                cells = (f"{found[name]:.4f}" for name in names)
+                rows.append((f"{when}, {part}, {group} ({found['images']})", *cells))
+    print(f"\nBest of {report['epochs']} epochs: {report['best_epoch']}")
+    _print_table(("images", "loss", "accuracy", "IoU", "Dice"), rows)
+    for group, ap in report.get("test_ap_50_70_90", {}).items():
+        print(f"AP .5/.7/.9 of the test images, {group}: {'/'.join(f'{v:.3f}' for v in ap)}")
 
 
 def _epoch_line(values: dict[str, Any]) -> str:
@@ -265,7 +353,7 @@ def _chosen(samples: Sequence[Any], arguments: argparse.Namespace) -> list[Any]:
     if arguments.split:
         chosen = [each for each in chosen if each.split == arguments.split]
     if arguments.ids:
-        wanted = set(arguments.ids.read_text(encoding="utf-8").split())
+        wanted = set(_read_ids(arguments.ids))
         chosen = [each for each in chosen if each.id in wanted]
     if not chosen:
         raise BadInput("No sample is left to score; check --split, --ids and the table.")

@@ -14,12 +14,12 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from napari_nucleiseg.atomic import write_bytes_atomically
-from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.dataset import (
     Sample,
     read_dataset,
@@ -71,6 +71,30 @@ class TrainRequest:
     only: tuple[str, ...] = ()
 
 
+class Request(Protocol):
+    """What all requests to train say."""
+
+    @property
+    def dataset(self) -> str:
+        """Path of the dataset."""
+
+    @property
+    def out(self) -> str:
+        """Folder of the run."""
+
+    @property
+    def config(self) -> TrainConfig | RecipeConfig:
+        """How to train."""
+
+    @property
+    def start(self) -> str:
+        """The model to start from."""
+
+    @property
+    def name(self) -> str:
+        """Of the new model."""
+
+
 def train(request: TrainRequest) -> Iterator[Progress]:
     """Train a network on the annotated samples of a dataset.
 
@@ -98,16 +122,16 @@ def train(request: TrainRequest) -> Iterator[Progress]:
     samples = _samples(request)
     out.mkdir(parents=True, exist_ok=True)
     split = _split(samples, request.config, out / SPLIT)
-    _write_json(out / RUN, _record(request, split))
-    train_examples = yield from _examples(split["train"])
-    validation = yield from _examples(split["validation"])
+    write_json(out / RUN, describe_run(request, split))
+    train_examples = yield from read_examples(split["train"])
+    validation = yield from read_examples(split["validation"])
 
     from napari_nucleiseg.nn.training import train_network
 
     for step in train_network(train_examples, validation, request.config, out, weights):
         if step.kind == "trained":
             yield Progress(step.done, step.total, "Exporting the network", "export")
-            model = _write_trained(request, split, train_examples, step.values["trained"])
+            model = write_trained(request, split, train_examples, step.values["trained"])
             scores = step.values["trained"].scores
             values = {"model": str(model), "scores": scores}
             yield Progress(step.done, step.total, "Trained", "result", values)
@@ -138,24 +162,29 @@ def _split(
 ) -> dict[str, tuple[Sample, ...]]:
     """Split by field, or as the run that is gone on with was split."""
     if path.exists():
-        by_id = {each.id: each for each in samples}
-        before = json.loads(path.read_text(encoding="utf-8"))
-        missing = [each for ids in before.values() for each in ids if each not in by_id]
-        if missing:
-            raise BadInput(
-                f"{path} names {missing[0]}, which is not in the dataset; open the dataset that "
-                "the run was begun with, or train into another folder."
-            )
-        return {name: tuple(by_id[each] for each in ids) for name, ids in before.items()}
+        return read_split(samples, path)
     fields = find_fields(samples)
     usable, _ = split_test(samples, fields)
     train, validation = split_by_field(usable, config.validation, config.seed, fields)
     split = {"train": train, "validation": validation}
-    _write_json(path, {name: [each.id for each in part] for name, part in split.items()})
+    write_json(path, {name: [each.id for each in part] for name, part in split.items()})
     return split
 
 
-def _examples(samples: Sequence[Sample]) -> Generator[Progress, None, list[Example]]:
+def read_split(samples: Sequence[Sample], path: Path) -> dict[str, tuple[Sample, ...]]:
+    """Read how a run that was begun before had split its samples."""
+    by_id = {each.id: each for each in samples}
+    before = json.loads(path.read_text(encoding="utf-8"))
+    missing = [each for ids in before.values() for each in ids if each not in by_id]
+    if missing:
+        raise BadInput(
+            f"{path} names {missing[0]}, which is not in the dataset; open the dataset that "
+            "the run was begun with, or train into another folder."
+        )
+    return {name: tuple(by_id[each] for each in ids) for name, ids in before.items()}
+
+
+def read_examples(samples: Sequence[Sample]) -> Generator[Progress, None, list[Example]]:
     """Read annotated samples; returns a list of Example, without the unusable ones."""
     from napari_nucleiseg.nn.augment import example
 
@@ -174,12 +203,13 @@ def _examples(samples: Sequence[Sample]) -> Generator[Progress, None, list[Examp
     return examples
 
 
-def _write_trained(
-    request: TrainRequest,
+def write_trained(
+    request: Request,
     split: dict[str, tuple[Sample, ...]],
     examples: Sequence[Example],
     trained: Trained,
 ) -> Path:
+    """Write the model folder of a run, with its ONNX graph."""
     from napari_nucleiseg.nn.export import network_to_onnx
     from napari_nucleiseg.nn.networks import build_network
     from napari_nucleiseg.nn.weights import set_weights
@@ -195,14 +225,14 @@ def _write_trained(
         decode=trained.decode,
         diameter=float(np.median([each.diameter for each in examples])),
         name=request.name or Path(request.out).name,
-        training={**_record(request, split), "steps": trained.steps},
+        training={**describe_run(request, split), "steps": trained.steps},
         scores=trained.scores,
         versions=_versions(),
     )
     return folder
 
 
-def _record(request: TrainRequest, split: dict[str, tuple[Sample, ...]]) -> dict[str, Any]:
+def describe_run(request: Request, split: dict[str, tuple[Sample, ...]]) -> dict[str, Any]:
     """Describe a run for the record, without paths of this machine."""
     return {
         "dataset": Path(request.dataset).name,
@@ -234,5 +264,6 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file whole or not at all."""
     write_bytes_atomically(path, json.dumps(content, indent=1).encode())

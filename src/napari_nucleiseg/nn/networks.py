@@ -21,6 +21,7 @@ BOTTOM = "block_16_project"  # 1/32
 MOMENTUM = 0.97
 NUCLEI_WIDTHS = (48, 64, 96, 128)
 CLASSIC_WIDTHS = (64, 128, 256, 512)
+UNET_WIDTHS = (16, 32, 64, 128, 256)
 
 
 def build_network(name: str, encoder_weights: str | None = None) -> keras.Model:
@@ -141,18 +142,18 @@ def _build_classic(weights: str | None) -> keras.Model:
 
 
 def _build_unet(weights: str | None) -> keras.Model:
-    """Plain U-Net from scratch: Ronneberger et al. 2015, at half the widths."""
+    """Plain U-Net from scratch: Ronneberger et al. 2015, at a quarter of the widths."""
     if weights is not None:
         raise ValueError("The plain unet has no encoder weights to start from.")
     image = x = keras.Input((None, None, 3), name="image")
     skips = []
-    for level, width in enumerate((32, 64, 128, 256), start=1):
+    for level, width in enumerate(UNET_WIDTHS[:-1], start=1):
         x = _double(x, width, f"decoder_down_{level}")
         skips.append(x)
         x = layers.MaxPooling2D(name=f"decoder_down_{level}_pool")(x)
-    x = _double(x, 512, "decoder_bottom")
-    for level, width in ((4, 256), (3, 128), (2, 64), (1, 32)):
-        name = f"decoder_up_{level}"
+    x = _double(x, UNET_WIDTHS[-1], "decoder_bottom")
+    for level in (4, 3, 2, 1):
+        width, name = UNET_WIDTHS[level - 1], f"decoder_up_{level}"
         x = layers.Conv2DTranspose(width, 2, 2, padding="same", name=f"{name}_up")(x)
         x = layers.Concatenate(name=f"{name}_concat")([x, skips[level - 1]])
         x = _double(x, width, name)

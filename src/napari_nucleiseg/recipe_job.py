@@ -1,0 +1,219 @@
+"""The classic recipes as a job: from a dataset to a report and a model folder.
+
+Runs where Keras is, as `train_job` does, and resumes like it. A run's folder holds
+``run.json``, ``split.json``, ``curves.csv``, ``tensorboard``, ``pictures`` of a held-out
+image, ``report.json`` and ``model``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucleiseg._cv2 import cv2
+from napari_nucleiseg.config import DecodeConfig, RecipeConfig
+from napari_nucleiseg.dataset import (
+    Sample,
+    find_fields,
+    read_dataset,
+    split_by_field,
+    split_test,
+)
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.labels import labels_from_maps
+from napari_nucleiseg.metrics import scores
+from napari_nucleiseg.models import Model, find_model, read_weights
+from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.train_job import (
+    RUN,
+    SPLIT,
+    describe_run,
+    read_examples,
+    read_split,
+    write_json,
+    write_trained,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_nucleiseg.nn.augment import Example
+    from napari_nucleiseg.nn.classic import Encoder, Learned
+
+REPORT = "report.json"
+SHIPPED = "nuclei"
+Split = dict[str, tuple[Sample, ...]]
+
+
+@dataclass(frozen=True)
+class RecipeRequest:
+    """What to train on by a recipe, and where to.
+
+    Attributes
+    ----------
+    dataset : str
+        Path of a dataset with masks.
+    out : str
+        Folder of the run.
+    config : RecipeConfig
+    start : str
+        Name or path of a model whose encoder is taken. When empty, ImageNet's weights are
+        downloaded, and where that fails the shipped network's encoder is taken.
+    name : str
+        Of the new model; the folder's name by default.
+    table : str
+        A csv file of samples; found beside the dataset when empty.
+    test_ids : tuple of str
+        Samples to test on, besides the test samples of the table.
+    """
+
+    dataset: str
+    out: str
+    config: RecipeConfig = field(default_factory=RecipeConfig)
+    start: str = ""
+    name: str = ""
+    table: str = ""
+    test_ids: tuple[str, ...] = ()
+
+
+def train_by_recipe(request: RecipeRequest) -> Iterator[Progress]:
+    """Train a two-class network on whole resized images, and report before and after.
+
+    Test samples, and those of their fields, are never trained or validated on.
+
+    Parameters
+    ----------
+    request : RecipeRequest
+
+    Yields
+    ------
+    Progress
+        Kinds "read", "problem", "start", "step" with "loss", "epoch" with a row of
+        scores, and "result" with "model", the model's folder, and "report".
+
+    Raises
+    ------
+    BadInput
+        If the dataset, the encoder or the folder cannot be used, or the loss is not
+        finite.
+    """
+    from napari_nucleiseg.nn.classic import train_recipe
+    from napari_nucleiseg.nn.pixels import resized
+
+    if request.start and request.config.network == "unet":
+        raise BadInput("The plain unet has no encoder to start from; leave out --from.")
+    out = Path(request.out)
+    samples = read_dataset(request.dataset, table=request.table or None).samples
+    out.mkdir(parents=True, exist_ok=True)
+    split = _split(samples, request, out / SPLIT)
+    write_json(out / RUN, describe_run(request, split))
+    examples: dict[str, list[Example]] = {}
+    for part in split:
+        examples[part] = yield from read_examples(split[part])
+    pixels = {part: resized(each, request.config.edge) for part, each in examples.items()}
+    encoder = _EncoderSource(request, split)
+    for step in train_recipe(**pixels, config=request.config, folder=out, encoder=encoder):
+        if step.kind != "trained":
+            yield step
+            continue
+        learned = step.values["trained"]
+        report = {**learned.report, **_instances(learned, examples["test"])}
+        yield Progress(step.done, step.total, "Exporting the network", "export")
+        model = _write(request, split, examples["train"], learned, report)
+        write_json(out / REPORT, report)
+        values = {"model": str(model), "report": report}
+        yield Progress(step.done, step.total, "Trained", "result", values)
+
+
+def _split(samples: Sequence[Sample], request: RecipeRequest, path: Path) -> Split:
+    """Split by field, or as the run that is gone on with was split."""
+    unknown = set(request.test_ids) - {each.id for each in samples}
+    if unknown:
+        raise BadInput(f"The dataset has no sample {min(unknown)}; correct the list of test ids.")
+    if path.exists():
+        return read_split(samples, path)
+    wanted = set(request.test_ids)
+    samples = [
+        dataclasses.replace(each, split="test") if each.id in wanted else each for each in samples
+    ]
+    fields = find_fields(samples)
+    usable, test = split_test(samples, fields)
+    train, validation = split_by_field(
+        usable, request.config.validation, request.config.seed, fields
+    )
+    split = {"train": train, "validation": validation, "test": test}
+    write_json(path, {name: [each.id for each in part] for name, part in split.items()})
+    return split
+
+
+@dataclass(frozen=True)
+class _EncoderSource:
+    """Finds the encoder's weights when a run begins."""
+
+    request: RecipeRequest
+    split: Split
+
+    def __call__(self) -> Encoder:
+        from napari_nucleiseg.nn.classic import encoder_weights, imagenet_encoder
+
+        if self.request.config.network == "unet":
+            return None, "none: all weights are trained from scratch"
+        if not self.request.start:
+            weights = imagenet_encoder()
+            if weights is not None:
+                return weights, "ImageNet, downloaded by Keras"
+        model = find_model(self.request.start or SHIPPED)
+        why = "" if self.request.start else ", because ImageNet's weights could not be downloaded"
+        note = f"; it has learned from {self._seen(model, 'test')} images"
+        note += f", and from {self._seen(model, 'validation')} images"
+        return encoder_weights(read_weights(model)), f"of the model {model.name}{why}{note}"
+
+    def _seen(self, model: Model, part: str) -> str:
+        """Count the held-out images that a model has learned from."""
+        learned = model.info.get("training", {}).get("split", {})
+        known = {each for ids in learned.values() for each in ids}
+        held = self.split[part]
+        return f"{sum(each.id in known for each in held)} of the {len(held)} {part}"
+
+
+def _instances(learned: Learned, test: Sequence[Example]) -> dict[str, Any]:
+    """Score the nuclei that connected foreground gives, at the images' own sizes."""
+    groups: dict[str, list[Any]] = {}
+    for margin, each in zip(learned.margins, test, strict=True):
+        height, width = each.labels.shape
+        nucleus = 1 / (1 + np.exp(-cv2.resize(margin, (width, height))))
+        maps = np.stack([nucleus, 0 * nucleus, 0 * nucleus], axis=-1).astype(np.float32)
+        found = scores(each.labels.astype(np.int32), labels_from_maps(maps, DecodeConfig()))
+        for group in dict.fromkeys(("all", each.modality or "unknown")):
+            groups.setdefault(group, []).append([found.ap[index] for index in (0, 4, 8)])
+    ap = {name: np.mean(rows, axis=0).round(4).tolist() for name, rows in groups.items()}
+    return {"test_ap_50_70_90": ap} if ap else {}
+
+
+def _write(
+    request: RecipeRequest,
+    split: Split,
+    examples: Sequence[Example],
+    learned: Learned,
+    report: dict[str, Any],
+) -> Path:
+    from napari_nucleiseg.nn.augment import median_diameter
+    from napari_nucleiseg.nn.training import Trained
+
+    edge = (request.config.edge, request.config.edge)
+    shrunk = [
+        dataclasses.replace(
+            each,
+            diameter=median_diameter(
+                cv2.resize(each.labels, edge, interpolation=cv2.INTER_NEAREST)
+            ),
+        )
+        for each in examples
+    ]
+    trained = Trained(learned.weights, DecodeConfig(), report, learned.steps)
+    return write_trained(request, split, shrunk, trained)
