@@ -154,14 +154,16 @@ def test_nuclei_of_a_known_size_are_predicted_as_they_are(predictor: Predictor) 
         np.testing.assert_array_equal(maps_of(predictor, image), kept)
 
 
-@pytest.mark.parametrize("diameter", [8, 80])
+@pytest.mark.parametrize("diameter", [8, 80, 160])
 def test_an_image_of_nuclei_of_another_size_is_rescaled(
     predictor: Predictor, diameter: int
 ) -> None:
+    """Small ones to half of the size that is known, large ones to twice that size."""
     image = discs_of(diameter)
-    kept = maps_of(predictor, image, diameter=predictor.model.diameter)
-    estimate = max(diameter_from_maps(kept, predictor.model.decode), 10)
-    rescaled = maps_of(predictor, image, diameter=estimate)
+    known = predictor.model.diameter
+    kept = maps_of(predictor, image, diameter=known)
+    estimate = diameter_from_maps(kept, predictor.model.decode)
+    rescaled = maps_of(predictor, image, diameter=known / 2 if diameter < known else estimate / 2)
     assert not np.array_equal(rescaled, kept)
     np.testing.assert_array_equal(maps_of(predictor, image), rescaled)
 
