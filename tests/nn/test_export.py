@@ -5,10 +5,13 @@ import onnxruntime
 import pytest
 
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.images import intensity_range, normalise
+from napari_nucleiseg.models import find_model, read_graph, read_weights
 from napari_nucleiseg.nn import export
 from napari_nucleiseg.nn.networks import build_network
 from napari_nucleiseg.nn.validation import maps_from_logits
 from napari_nucleiseg.nn.weights import set_weights, weights_of
+from napari_nucleiseg.synthetic import make_image
 
 
 @pytest.mark.parametrize("name", ["nuclei", "unet"])
@@ -61,3 +64,16 @@ def test_weights_that_do_not_fit_change_nothing() -> None:
             set_weights(model, {key: each + 1 for key, each in weights.items()})
     for name, value in weights_of(model).items():
         np.testing.assert_array_equal(value, before[name])
+
+
+def test_the_shipped_graph_is_that_of_the_shipped_weights() -> None:
+    shipped = find_model("nuclei")
+    model = build_network(shipped.network)
+    set_weights(model, read_weights(shipped))
+    session = onnxruntime.InferenceSession(read_graph(shipped), providers=["CPUExecutionProvider"])
+    image = make_image("fluorescence", (128, 192), 0)[0]
+    batch = normalise(image, *intensity_range(image))[None]
+    (maps,) = session.run(["maps"], {"image": batch})
+    assert maps.max() > 0.9
+    expected = np.asarray(maps_from_logits(model(batch, training=False)))
+    np.testing.assert_allclose(maps, expected, atol=1e-3)
