@@ -25,13 +25,20 @@ from napari_nucleiseg.dataset import (
     read_dataset,
     read_labels,
     read_sample_image,
-    split_by_field,
-    split_test,
 )
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.fields import find_fields
-from napari_nucleiseg.models import find_model, read_weights, write_model
+from napari_nucleiseg.models import Model, find_model, read_weights, write_model
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.splits import (
+    OLD,
+    TRAIN,
+    Split,
+    judges,
+    learned_before,
+    notes,
+    split_samples,
+    with_truth,
+)
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
@@ -59,7 +66,12 @@ class TrainRequest:
     table : str
         A csv file of samples; found beside the dataset when empty.
     only : tuple of str
-        Ids to use; all annotated samples when empty.
+        Ids to use; all annotated samples when empty. Those without a truth are left out.
+    mix_old : bool
+        Whether images that the start learned from, where they are in the dataset, are
+        trained on too, so that it does not unlearn.
+    finish_now : bool
+        Do not train on: make a model of the best weights of a run that was stopped.
     """
 
     dataset: str
@@ -69,6 +81,8 @@ class TrainRequest:
     name: str = ""
     table: str = ""
     only: tuple[str, ...] = ()
+    mix_old: bool = True
+    finish_now: bool = False
 
 
 class Request(Protocol):
@@ -107,9 +121,8 @@ def train(request: TrainRequest) -> Iterator[Progress]:
     Yields
     ------
     Progress
-        Kinds "read", "problem", "start", "step" with "loss", "epoch" with "loss",
-        "mean_ap" and "ap" per modality, and "result" with "model", the model's folder,
-        and "scores".
+        Kinds "note", "read", "problem" and "result" with "model", the model's folder, and
+        "scores"; between them those of `train_network`.
 
     Raises
     ------
@@ -118,20 +131,31 @@ def train(request: TrainRequest) -> Iterator[Progress]:
         is not finite.
     """
     out = Path(request.out)
-    weights = _weights_to_start_from(request)
-    samples = _samples(request)
-    out.mkdir(parents=True, exist_ok=True)
-    split = _split(samples, request.config, out / SPLIT)
+    start = _model_to_start_from(request)
+    split = _split(request, start, out)
     write_json(out / RUN, describe_run(request, split))
-    train_examples = yield from read_examples(split["train"])
-    validation = yield from read_examples(split["validation"])
+    for note in notes(split):
+        yield Progress(0, 0, note, "note")
+    train_examples = yield from read_examples(split[TRAIN])
+    validation = yield from read_examples(judges(split))
+    old = yield from read_examples(split.get(OLD, ()))
 
     from napari_nucleiseg.nn.training import train_network
 
-    for step in train_network(train_examples, validation, request.config, out, weights):
+    for step in train_network(
+        train_examples,
+        validation,
+        request.config,
+        out,
+        start=read_weights(start) if start else None,
+        old=old,
+        decode=start.decode if start else None,
+        finish_now=request.finish_now,
+    ):
         if step.kind == "trained":
             yield Progress(step.done, step.total, "Exporting the network", "export")
-            model = write_trained(request, split, train_examples, step.values["trained"])
+            learned = [*train_examples, *old]
+            model = write_trained(request, split, learned, step.values["trained"])
             scores = step.values["trained"].scores
             values = {"model": str(model), "scores": scores}
             yield Progress(step.done, step.total, "Trained", "result", values)
@@ -139,7 +163,7 @@ def train(request: TrainRequest) -> Iterator[Progress]:
             yield step
 
 
-def _weights_to_start_from(request: TrainRequest) -> dict[str, np.ndarray] | None:
+def _model_to_start_from(request: TrainRequest) -> Model | None:
     if not request.start:
         return None
     model = find_model(request.start)
@@ -148,26 +172,20 @@ def _weights_to_start_from(request: TrainRequest) -> dict[str, np.ndarray] | Non
             f"The model {model.name} is a {model.network} and cannot start the training of a "
             f"{request.config.network}; choose the network {model.network}."
         )
-    return read_weights(model)
+    return model
 
 
-def _samples(request: TrainRequest) -> tuple[Sample, ...]:
-    dataset = read_dataset(request.dataset, table=request.table or None)
-    wanted = set(request.only)
-    return tuple(each for each in dataset.samples if not wanted or each.id in wanted)
-
-
-def _split(
-    samples: Sequence[Sample], config: TrainConfig, path: Path
-) -> dict[str, tuple[Sample, ...]]:
+def _split(request: TrainRequest, start: Model | None, out: Path) -> Split:
     """Split by field, or as the run that is gone on with was split."""
-    if path.exists():
-        return read_split(samples, path)
-    fields = find_fields(samples)
-    usable, _ = split_test(samples, fields)
-    train, validation = split_by_field(usable, config.validation, config.seed, fields)
-    split = {"train": train, "validation": validation}
-    write_json(path, {name: [each.id for each in part] for name, part in split.items()})
+    dataset = read_dataset(request.dataset, table=request.table or None)
+    if (out / SPLIT).exists():
+        return read_split(dataset.samples, out / SPLIT)
+    wanted = set(request.only)
+    samples = with_truth(each for each in dataset.samples if not wanted or each.id in wanted)
+    old = learned_before(start, dataset.root, dataset.samples) if request.mix_old else []
+    split = split_samples(samples, old, request.config)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / SPLIT, {name: [each.id for each in part] for name, part in split.items()})
     return split
 
 

@@ -57,8 +57,8 @@ def test_the_same_step_gives_the_same_batch(examples: list) -> None:
 
 
 def test_a_resumed_run_draws_the_batches_that_were_left(examples: list) -> None:
-    whole = [crops for crops, _ in batches(examples, CONFIG, 0)]
-    rest = [crops for crops, _ in batches(examples, CONFIG, 3)]
+    whole = [crops for crops, _ in batches(examples, [], CONFIG, 0)]
+    rest = [crops for crops, _ in batches(examples, [], CONFIG, 3)]
     assert len(whole) == 5
     np.testing.assert_array_equal(np.stack(whole[3:]), np.stack(rest))
 

@@ -39,3 +39,11 @@ def test_a_missed_border_pixel_weighs_more() -> None:
 
 def test_huge_logits_stay_finite() -> None:
     assert np.isfinite(loss(targets(), np.full((8, 8, 3), 1e4)))
+
+
+def test_two_classes_are_scored_by_their_difference() -> None:
+    right = np.where(targets()[..., :1] > 127, 15.0, -15.0) * (-1, 1)
+    assert loss(targets(), right) == pytest.approx(0, abs=1e-3)
+    assert loss(targets(), -right) > 10
+    shifted = right + 7
+    assert loss(targets(), shifted) == pytest.approx(loss(targets(), right), abs=1e-6)

@@ -15,17 +15,23 @@ Batch = tuple[np.ndarray, np.ndarray]
 AHEAD = 4
 
 
-def sampling_weights(examples: Sequence[Example]) -> np.ndarray:
-    """Give images of rare modalities a larger share.
+def sampling_weights(new: Sequence[Example], old: Sequence[Example] = ()) -> np.ndarray:
+    """Give old and new images half of the crops each, and rare modalities a larger share.
 
     Returns
     -------
     (n,) float64
-        Inverse square roots of the modality's count, summing to 1.
+        Those of `new`, then of `old`; inverse square roots of the modality's count,
+        summing to 1.
     """
+    parts = [_of_modalities(each) for each in (new, old) if each]
+    return np.concatenate(parts) / len(parts)
+
+
+def _of_modalities(examples: Sequence[Example]) -> np.ndarray:
     counts = collections.Counter(each.modality for each in examples)
     weights = np.array([counts[each.modality] ** -0.5 for each in examples])
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def draw_batch(
@@ -45,9 +51,20 @@ def draw_batch(
     return np.stack(crops), np.stack(targets)
 
 
-def batches(examples: Sequence[Example], config: TrainConfig, start: int) -> Iterator[Batch]:
-    """Yield the batches of steps `start` to the last, drawn in a thread beforehand."""
-    weights = sampling_weights(examples)
+def batches(
+    new: Sequence[Example], old: Sequence[Example], config: TrainConfig, start: int
+) -> Iterator[Batch]:
+    """Yield the batches of steps `start` to the last, drawn in a thread beforehand.
+
+    Parameters
+    ----------
+    new, old : sequence of Example
+        See `sampling_weights`.
+    config : TrainConfig
+    start : int
+        Steps done before.
+    """
+    weights, examples = sampling_weights(new, old), [*new, *old]
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
         queue: collections.deque[Future[Batch]] = collections.deque()
         following = start

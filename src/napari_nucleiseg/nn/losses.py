@@ -9,7 +9,7 @@ from keras import ops
 
 
 class MapsLoss(keras.losses.Loss):
-    """Foreground, distance and border, all from logits.
+    """Foreground, distance and border, all from logits; of two classes, the foreground.
 
     Binary cross-entropy and Dice for the foreground, cross-entropy with soft targets
     for the distance, and cross-entropy with heavier border pixels for the border.
@@ -25,9 +25,14 @@ class MapsLoss(keras.losses.Loss):
         self.border_weight = border_weight
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Score logits against uint8 targets, both (N, H, W, 3)."""
+        """Score logits, (N, H, W, 3) or (N, H, W, 2), against (N, H, W, 3) uint8 targets."""
         y_true = ops.cast(y_true, "float32") / 255.0
         y_pred = ops.cast(y_pred, "float32")
+        if y_pred.shape[-1] == 2:
+            # The softmax of two logits is the sigmoid of their difference.
+            nucleus = y_pred[..., 1] - y_pred[..., 0]
+            entropy = _cross_entropy(y_true[..., 0], nucleus)
+            return ops.mean(entropy) + 0.5 * _dice_loss(y_true[..., 0], nucleus)
         entropy = _cross_entropy(y_true, y_pred)
         border = y_true[..., 2]
         weights = 1.0 + (self.border_weight - 1.0) * border

@@ -21,8 +21,11 @@ from napari_nucleiseg.nn.batches import Batch, batches
 from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
 from napari_nucleiseg.nn.losses import MapsLoss
 from napari_nucleiseg.nn.networks import build_network, freeze_encoder
+from napari_nucleiseg.nn.preview import Preview
 from napari_nucleiseg.nn.tensorboard import write_scalars
 from napari_nucleiseg.nn.validation import (
+    ENOUGH_TO_TUNE,
+    a_handful,
     by_modality,
     mean_ap,
     predict_example,
@@ -35,6 +38,7 @@ from napari_nucleiseg.progress import Progress
 
 EMA_EVERY = 10  # steps: copying the weights out costs a few hundredths of a second
 CHECKPOINTS, CURVES, TENSORBOARD = "checkpoints", "curves.csv", "tensorboard"
+_COLUMNS = ("step", "loss", "mean_ap", "ap_50", "ap_70", "ap_90", "train_mean_ap", "train_ap_50")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Trained:
     weights : dict of str to array
         The best on validation.
     decode : DecodeConfig
-        Thresholds tuned on validation.
+        Thresholds tuned on validation, or those that were given where it is too small.
     scores : dict
         Mean AP and AP per modality on validation.
     steps : int
@@ -65,6 +69,10 @@ def train_network(
     config: TrainConfig,
     folder: Path,
     start: Mapping[str, np.ndarray] | None = None,
+    *,
+    old: Sequence[Example] = (),
+    decode: DecodeConfig | None = None,
+    finish_now: bool = False,
 ) -> Iterator[Progress]:
     """Train a network; the same call goes on where an interrupted one was.
 
@@ -75,34 +83,48 @@ def train_network(
     config : TrainConfig
         A run that is resumed must be given the config it was begun with.
     folder : Path
-        Takes checkpoints and curves.
+        Takes checkpoints, curves and pictures.
     start : mapping of str to array, optional
-        Weights to start from; random when None.
+        Weights to start from; random when None. They count as the first best ones.
+    old : sequence of Example
+        What `start` has learned from: half of the crops are of these, so that it does not
+        unlearn.
+    decode : DecodeConfig, optional
+        Thresholds of the model that `start` is from.
+    finish_now : bool
+        Do not train on: go to the end with the best weights of the last checkpoint.
 
     Yields
     ------
     Progress
-        Kind "step" with the loss, "epoch" with scores, and at last "trained" whose
-        values hold a `Trained`.
+        Kind "start"; "step" with the loss; "epoch" with "loss", "mean_ap", "ap" per
+        modality, "train_ap" (AP .5 on some training images), "train_mean_ap" and
+        "picture", the path of a `Preview`; and at last "trained" whose values hold a
+        `Trained`.
 
     Raises
     ------
     BadInput
-        If there is nothing to train or validate on, or the loss is not finite.
+        If there is nothing to train or validate on, nothing to finish, or loss or weights
+        are not finite.
     """
     if not train or not validation:
         raise BadInput(
             f"There are {len(train)} images to train on and {len(validation)} to validate on; "
             "annotate images of at least two fields of view."
         )
-    run = _Run(config, folder, validation_crops(validation), start)
-    yield Progress(run.step, config.steps, "Preparing the network", "start")
-    for batch in batches(train, config, run.step):
-        yield run.take_step(batch)
-        if run.step % config.epoch_steps == 0 or run.step == config.steps:
-            yield from run.validate()
-        if run.out_of_patience:
-            break
+    yield Progress(0, config.steps, "Preparing the network", "start")
+    run = _Run(config, folder, train, validation, start, decode)
+    if finish_now:
+        run.refuse_to_finish_nothing()
+    else:
+        yield from run.begin(scored=start is not None)
+        for batch in batches(train, old, config, run.step):
+            if run.out_of_patience:
+                break
+            yield run.take_step(batch)
+            if run.step % config.epoch_steps == 0 or run.step == config.steps:
+                yield from run.validate()
     yield from run.finish()
 
 
@@ -113,10 +135,15 @@ class _Run:
         self,
         config: TrainConfig,
         folder: Path,
-        validation: list[Example],
+        train: Sequence[Example],
+        validation: Sequence[Example],
         start: Mapping[str, np.ndarray] | None,
+        decode: DecodeConfig | None,
     ) -> None:
-        self.config, self.folder, self.validation = config, folder, validation
+        self.config, self.folder = config, folder
+        self.validation, self.handful = validation_crops(validation), a_handful(train)
+        self.preview = Preview(folder, self.validation[0])
+        self.given_decode, self.decode = decode, decode or DecodeConfig()
         keras.utils.set_random_seed(config.seed)
         self.model = _compiled(config, start)
         self.step = 0
@@ -131,6 +158,22 @@ class _Run:
     def out_of_patience(self) -> bool:
         stale = (self.step - self.best_step) // self.config.epoch_steps
         return bool(self.config.patience) and stale >= self.config.patience
+
+    def refuse_to_finish_nothing(self) -> None:
+        if not self.rows:
+            raise BadInput(
+                "It was stopped before its first validation, so there is nothing to keep; "
+                "resume it, or train again."
+            )
+
+    def begin(self, *, scored: bool) -> Iterator[Progress]:
+        """See what the network can do before it learns; a resumed run has seen that."""
+        if self.rows:
+            yield Progress(self.step, self.config.steps, "Going on", "start")
+        elif scored:
+            yield from self._score(loss=math.nan)
+        else:
+            self.preview.draw(predict_example(self.model, self.preview.example), self.decode, 0)
 
     def take_step(self, batch: Batch) -> Progress:
         loss = float(self.model.train_on_batch(*batch))
@@ -153,36 +196,56 @@ class _Run:
 
     def validate(self) -> Iterator[Progress]:
         """Score the averaged weights, keep them if they are the best, write a checkpoint."""
+        self._refuse_spoiled_weights()
+        yield from self._score(float(np.mean(self.losses)))
+        self.losses.clear()
+
+    def _score(self, loss: float) -> Iterator[Progress]:
+        examples = [*self.validation, *self.handful]
+        maps: list[np.ndarray] = []
         yield Progress(self.step, self.config.steps, "Validating", "validate")
-        maps = []
-        for each in self._maps(self.average):
+        for each in self._maps(self.average, examples):
             maps.append(each)
             yield Progress(self.step, self.config.steps, "Validating", "validate")
-        results = score_maps(maps, self.validation, DecodeConfig())
-        score = mean_ap(results)
+        results = score_maps(maps, examples, self.decode)
+        held_out, learned = results[: len(self.validation)], results[len(self.validation) :]
+        score = mean_ap(held_out)
         if score > self.best_score:
             self.best, self.best_score, self.best_step = dict(self.average), score, self.step
         row = {
             "step": self.step,
-            "loss": round(float(np.mean(self.losses)), 5),
+            "loss": round(loss, 5),
             "mean_ap": round(score, 5),
-            "ap": by_modality(results, self.validation),
+            "ap": by_modality(held_out, self.validation),
+            "train_mean_ap": round(mean_ap(learned), 5),
+            "train_ap": by_modality(learned, self.handful)["all"][0],
         }
-        self.losses.clear()
         self.rows.append(row)
+        picture = self.preview.draw(maps[0], self.decode, self.step)
         self._write()
-        yield Progress(self.step, self.config.steps, kind="epoch", values=row)
+        values = {**row, "picture": str(picture)}
+        yield Progress(self.step, self.config.steps, kind="epoch", values=values)
+
+    def _refuse_spoiled_weights(self) -> None:
+        """Refuse weights that the last step has spoiled: no checkpoint may hold them."""
+        for weights in (weights_of(self.model), self.average):
+            if not all(np.isfinite(each).all() for each in weights.values()):
+                raise BadInput(
+                    f"The weights are not finite after step {self.step}: training stopped and "
+                    "the best weights so far are kept; train again with a smaller learning rate."
+                )
 
     def finish(self) -> Iterator[Progress]:
         """Tune the thresholds for the best weights."""
         maps = []
-        for each in self._maps(self.best):
+        for each in self._maps(self.best, self.validation):
             maps.append(each)
             yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
-        decode = DecodeConfig()
-        for best, _ in tune_thresholds(maps, self.validation, DecodeConfig()):
-            decode = best
-            yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
+        decode = self.decode
+        if self.given_decode is None or len(maps) >= ENOUGH_TO_TUNE:
+            for best, _ in tune_thresholds(maps, self.validation, decode):
+                decode = best
+                yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
         results = score_maps(maps, self.validation, decode)
         scores = {
             "validation_mean_ap": round(mean_ap(results), 5),
@@ -192,12 +255,12 @@ class _Run:
         trained = Trained(self.best, decode, scores, self.step)
         yield Progress(self.step, self.config.steps, kind="trained", values={"trained": trained})
 
-    def _maps(self, weights: Arrays) -> Iterator[np.ndarray]:
-        """Run other weights on the validation images, and put the own ones back."""
+    def _maps(self, weights: Arrays, examples: Sequence[Example]) -> Iterator[np.ndarray]:
+        """Run other weights on some images, and put the own ones back."""
         own = weights_of(self.model)
         set_weights(self.model, weights)
         try:
-            for each in self.validation:
+            for each in examples:
                 yield predict_example(self.model, each)
         finally:
             set_weights(self.model, own)
@@ -266,8 +329,10 @@ def _schedule(config: TrainConfig) -> keras.optimizers.schedules.LearningRateSch
 
 
 def _check_same_config(before: Mapping[str, Any], config: TrainConfig, folder: Path) -> None:
+    # A parameter that was not there yet had what is its default now.
+    before = {**dataclasses.asdict(TrainConfig()), **before}
     now = dataclasses.asdict(config)
-    changed = [name for name in now if now[name] != before.get(name)]
+    changed = [name for name in now if now[name] != before[name]]
     if changed:
         raise BadInput(
             f"{folder} holds a run begun with another {', '.join(changed)}; give the same values "
@@ -278,15 +343,21 @@ def _check_same_config(before: Mapping[str, Any], config: TrainConfig, folder: P
 def _curves(rows: Sequence[Mapping[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", "loss", "mean_ap", "ap_50", "ap_70", "ap_90"])
+    writer.writerow(_COLUMNS)
     for row in rows:
-        writer.writerow([row["step"], row["loss"], row["mean_ap"], *row["ap"]["all"]])
+        learned = (row["train_mean_ap"], row["train_ap"])
+        writer.writerow([row["step"], row["loss"], row["mean_ap"], *row["ap"]["all"], *learned])
     return text.getvalue().encode()
 
 
 def _scalars(row: Mapping[str, Any]) -> dict[str, float]:
-    scalars = {"train/loss": row["loss"], "validation/mean_ap": row["mean_ap"]}
+    scalars = {
+        "train/loss": row["loss"],
+        "train/mean_ap": row["train_mean_ap"],
+        "train/ap_50": row["train_ap"],
+        "validation/mean_ap": row["mean_ap"],
+    }
     for name, values in row["ap"].items():
         for threshold, value in zip((50, 70, 90), values, strict=True):
             scalars[f"validation/{name}/ap_{threshold}"] = value
-    return scalars
+    return {name: value for name, value in scalars.items() if math.isfinite(value)}

@@ -16,6 +16,9 @@ from napari_nucleiseg.nn.augment import Example
 
 MULTIPLE = 64  # px: few distinct sizes, so that the network is traced few times
 MAX_EDGE = 1024  # px: larger images are cut, which bounds memory
+HANDFUL, HANDFUL_EDGE = 8, 256  # training images to score after an epoch, and their edge [px]
+ENOUGH_TO_TUNE = 10
+"""Thresholds tuned on fewer images suit these, and no others."""
 GRID = {
     "foreground": (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8),
     "distance": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4),
@@ -60,13 +63,20 @@ def predict_example(model: keras.Model, source: Example) -> np.ndarray:
 
 def validation_crops(examples: Sequence[Example]) -> list[Example]:
     """Cut large examples to their centre, which bounds time and memory of a validation."""
-    return [_centre(each) for each in examples]
+    return [centre(each, MAX_EDGE) for each in examples]
 
 
-def _centre(source: Example) -> Example:
+def a_handful(examples: Sequence[Example]) -> list[Example]:
+    """Choose some examples, always the same, and cut them to their centre."""
+    picked = np.linspace(0, len(examples) - 1, min(HANDFUL, len(examples))).astype(int)
+    return [centre(examples[index], HANDFUL_EDGE) for index in picked]
+
+
+def centre(source: Example, edge: int) -> Example:
+    """Cut an example to the square of this edge in its middle; a smaller one is kept."""
     height, width = source.labels.shape
-    top, left = max(0, height - MAX_EDGE) // 2, max(0, width - MAX_EDGE) // 2
-    box = (slice(top, top + MAX_EDGE), slice(left, left + MAX_EDGE))
+    top, left = max(0, height - edge) // 2, max(0, width - edge) // 2
+    box = (slice(top, top + edge), slice(left, left + edge))
     return dataclasses.replace(source, image=source.image[box], labels=source.labels[box])
 
 

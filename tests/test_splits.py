@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from squares import squares, write_sample
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.dataset import Sample, read_dataset
+from napari_nucleiseg.models import Model
+from napari_nucleiseg.splits import (
+    MOST_OLD,
+    judges,
+    learned_before,
+    notes,
+    split_samples,
+    with_truth,
+)
+from napari_nucleiseg.state import write_state
+from napari_nucleiseg.storage import SampleState, Status, save_labels, write_prediction
+
+CONFIG = TrainConfig(validation=0.2)
+SHAPE = (64, 64)
+
+
+def ids(samples) -> list[str]:
+    return [each.id for each in samples]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Twelve samples with masks, `a` to `l`, whose images have nothing in common."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "cells"
+    for name in "abcdefghijkl":
+        write_sample(folder / name, squares(SHAPE, (5, 5), (40, 40)), masks=True)
+        noise = rng.integers(0, 255, SHAPE, dtype=np.uint8)
+        Image.fromarray(noise).save(folder / name / "images" / f"{name}.png")
+    return folder
+
+
+def samples_of(folder: Path, fields: str = "") -> tuple[Sample, ...]:
+    samples = read_dataset(folder).samples
+    return tuple(
+        replace(each, field=field) for each, field in zip(samples, fields, strict=False)
+    ) or tuple(samples)
+
+
+def base_model(folder: Path, **training) -> Model:
+    model = write_tiny_model(folder / "base")
+    return replace(model, info={**model.info, "training": training})
+
+
+# --- what has a truth
+
+
+def test_predictions_that_nobody_looked_at_have_no_truth(tmp_path: Path) -> None:
+    labels = squares(SHAPE, (5, 5))
+    for name in ("corrected", "forgotten", "masks", "predicted", "unlabelled"):
+        write_sample(tmp_path / "d" / name, labels, masks=name == "masks")
+    write_prediction(tmp_path / "d" / "predicted", labels, "nuclei")
+    write_state(tmp_path / "d" / "predicted", SampleState(Status.PREDICTED, "nuclei"))
+    write_prediction(tmp_path / "d" / "forgotten", labels, "nuclei")
+    save_labels(tmp_path / "d" / "corrected", labels, SampleState(Status.CORRECTED), masks=False)
+    assert ids(with_truth(read_dataset(tmp_path / "d").samples)) == ["corrected", "masks"]
+
+
+# --- what is held out
+
+
+def test_whole_fields_are_held_out(dataset: Path) -> None:
+    split = split_samples(samples_of(dataset, "aaabbbcccddd"), [], CONFIG)
+    assert split["train"]
+    assert {each.field for each in split["train"]}.isdisjoint(
+        each.field for each in split["validation"]
+    )
+    assert len(split["train"]) + len(split["validation"]) == 12
+    assert judges(split) == split["validation"]
+    assert notes(split) == []
+
+
+def test_ten_images_of_one_field_can_be_learned_from_and_it_is_said(dataset: Path) -> None:
+    split = split_samples(samples_of(dataset, "aaaaaaaaaa"), [], CONFIG)
+    assert (len(split["train"]), len(split["alike"]), split["validation"]) == (8, 2, ())
+    assert judges(split) == split["alike"]
+    (note,) = notes(split)
+    assert "one field of view" in note
+    assert "correct an image of another field" in note
+
+
+def test_one_image_can_be_learned_from_and_it_is_said(dataset: Path) -> None:
+    split = split_samples(samples_of(dataset)[:1], [], CONFIG)
+    assert judges(split) == split["train"] == samples_of(dataset)[:1]
+    assert "one image" in notes(split)[0]
+
+
+def test_nothing_to_hold_out_by_the_config_holds_out_a_field_all_the_same(dataset: Path) -> None:
+    split = split_samples(samples_of(dataset), [], TrainConfig(validation=0.0))
+    assert (len(split["train"]), len(split["validation"])) == (11, 1)
+
+
+# --- what the old model has learned from
+
+
+def test_what_a_model_learned_from_is_found_by_dataset_and_id(
+    dataset: Path, tmp_path: Path
+) -> None:
+    samples = samples_of(dataset)
+    split = {"train": ["a", "b", "gone"], "validation": ["c"], "old": ["d"]}
+    model = base_model(tmp_path, dataset="cells", split=split)
+    assert ids(learned_before(model, dataset, samples)) == ["a", "b", "d"]
+    elsewhere = base_model(tmp_path, dataset="others", split=split)
+    assert learned_before(elsewhere, dataset, samples) == []
+    assert learned_before(None, dataset, samples) == []
+    assert learned_before(base_model(tmp_path), dataset, samples) == []
+    bare = tuple(replace(each, mask_paths=()) for each in samples)
+    assert learned_before(model, dataset, bare) == []
+
+
+def test_old_images_are_mixed_in_and_never_held_out(dataset: Path) -> None:
+    samples = samples_of(dataset, "abcdefghijkl")
+    new, old = samples[:5], samples[3:]
+    split = split_samples(new, old, CONFIG)
+    assert ids(split["old"]) == list("fghijkl"), "d and e are trained or validated on anyway"
+    assert set(ids(split["train"] + split["validation"])) == set("abcde")
+    assert "7 images that the old model learned from are mixed in" in notes(split)[0]
+
+
+def test_old_images_of_a_field_that_is_held_out_or_tested_stay_out(dataset: Path) -> None:
+    samples = samples_of(dataset, "ppqqrrssttuu")
+    new = tuple(
+        replace(each, split="test") if each.id == "i" else each
+        for each in (*samples[0:8:2], samples[8])
+    )
+    split = split_samples(new, samples[1::2], CONFIG)
+    held = {each.field for each in split["validation"]} | {"t"}
+    assert "i" not in json.dumps([ids(part) for part in split.values()])
+    assert {each.field for each in split["old"]} == set("pqrsu") - held
+
+
+def test_not_too_many_old_ones_are_drawn_whatever_their_order(dataset: Path) -> None:
+    one = samples_of(dataset)[0]
+    many = [replace(one, id=f"old {number}", field=f"f{number}") for number in range(100)]
+    split = split_samples(samples_of(dataset)[1:3], many, CONFIG)
+    assert len(split["old"]) == MOST_OLD
+    assert split_samples(samples_of(dataset)[1:3], many[::-1], CONFIG) == split
