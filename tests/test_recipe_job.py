@@ -93,7 +93,7 @@ def test_without_a_network_the_shipped_encoder_is_taken_and_said(
     assert done.returncode == 0, done.stderr
     said = next(line for line in done.stdout.splitlines() if line.startswith("Encoder: "))
     assert "the model nuclei, because ImageNet's weights could not be downloaded" in said
-    assert "learned from 0 of the 1 test images" in said
+    assert "tuned on 0 of the 1 test images" in said
     epochs = [line for line in done.stdout.splitlines() if line.startswith("epoch ")]
     assert [line.split()[1] for line in epochs] == ["1/2", "2/2"]
     assert all("loss 0." in line and "min left" in line for line in epochs)

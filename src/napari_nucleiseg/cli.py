@@ -1,4 +1,4 @@
-"""The command line: ``nucleiseg predict | train | evaluate | fetch | demo | info``.
+"""The command line: ``nucleiseg predict | train | import | evaluate | fetch | demo | info``.
 
 Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done, but something was skipped,
 130 interrupted. Nothing heavy is imported before a command needs it.
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_predict(commands)
     _add_train(commands)
+    _add_import(commands)
     _add_evaluate(commands)
     _add_fetch(commands)
     _add_demo(commands)
@@ -100,8 +101,31 @@ def _add_train(commands: Any) -> None:
         metavar="FILE",
         help="ids, one a line, that a recipe tests on besides the test samples of the table",
     )
+    parser.add_argument(
+        "--save-h5", type=Path, metavar="FILE", help="also write the model as one Keras .h5 file"
+    )
     _add_config(parser, TrainConfig)
-    parser.set_defaults(run=_train)
+    parser.set_defaults(run=_train_and_save)
+
+
+def _add_import(commands: Any) -> None:
+    parser = commands.add_parser("import", help="make a model of the weights in a Keras .h5 file")
+    parser.add_argument("file", type=Path, metavar="FILE.h5")
+    parser.add_argument("--name", required=True, help="name of the new model")
+    parser.add_argument(
+        "--network",
+        choices=("nuclei", "mobilenetv2-unet", "unet"),
+        default="",
+        help="architecture (the one that the weights fit)",
+    )
+    parser.add_argument(
+        "--diameter",
+        type=float,
+        default=20.0,
+        metavar="PX",
+        help="typical diameter of the nuclei that the network was trained on (20)",
+    )
+    parser.set_defaults(run=_import)
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -219,6 +243,29 @@ def _with_overlays(
         yield step
 
 
+def _train_and_save(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.h5_job import save_h5
+
+    file = arguments.save_h5
+    if file is not None and not file.absolute().parent.is_dir():
+        raise BadInput(f"The folder of {file} does not exist; make it, or name another --save-h5.")
+    code = _train(arguments)
+    if file is not None:
+        save_h5(Path(arguments.out) / "model", file)
+        print(f"Keras file: {file}")
+    return code
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.h5_job import import_h5
+
+    steps = import_h5(arguments.file, arguments.name, arguments.network, arguments.diameter)
+    for step in _with_bar(steps, "step"):
+        if step.kind == "result":
+            print(f"Model: {step.values['model']} (network {step.values['network']})")
+    return OK
+
+
 def _train(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.train_job import TrainRequest, train
 
@@ -236,17 +283,29 @@ def _train(arguments: argparse.Namespace) -> int:
         name=arguments.name,
         table=arguments.table,
     )
+    try:
+        problems = _follow_training(train(request))
+    except KeyboardInterrupt:
+        _say("Stopped: the best weights so far become a model. Ctrl+C again to leave it at that.")
+        problems = _follow_training(train(dataclasses.replace(request, finish_now=True)))
+    _complain(problems)
+    return SKIPPED if problems else OK
+
+
+def _follow_training(steps: Iterable[Progress]) -> list[str]:
+    """Show a training, and return what it complains of."""
     problems = []
-    for step in _with_bar(train(request), "step"):
+    for step in _with_bar(steps, "step"):
         if step.kind == "problem":
             problems.append(step.message)
+        elif step.kind == "note":
+            _say(step.message)
         elif step.kind == "epoch":
             _say(_epoch_line(step.values))
         elif step.kind == "result":
             print(f"Model: {step.values['model']}")
             print(json.dumps(step.values["scores"], indent=1))
-    _complain(problems)
-    return SKIPPED if problems else OK
+    return problems
 
 
 def _train_by_recipe(arguments: argparse.Namespace) -> int:

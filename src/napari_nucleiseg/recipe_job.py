@@ -169,12 +169,12 @@ class _EncoderSource:
                 return weights, "ImageNet, downloaded by Keras"
         model = find_model(self.request.start or SHIPPED)
         why = "" if self.request.start else ", because ImageNet's weights could not be downloaded"
-        note = f"; it has learned from {self._seen(model, 'test')} images"
-        note += f", and from {self._seen(model, 'validation')} images"
+        note = f"; it was trained or tuned on {self._seen(model, 'test')} images"
+        note += f" and on {self._seen(model, 'validation')} images"
         return encoder_weights(read_weights(model)), f"of the model {model.name}{why}{note}"
 
     def _seen(self, model: Model, part: str) -> str:
-        """Count the held-out images that a model has learned from."""
+        """Count the held-out images that a model was trained or tuned on."""
         learned = model.info.get("training", {}).get("split", {})
         known = {each for ids in learned.values() for each in ids}
         held = self.split[part]

@@ -62,6 +62,13 @@ def freeze_encoder(model: keras.Model) -> None:
         each.trainable = False
 
 
+def freeze_norm(model: keras.Model) -> None:
+    """Keep the BatchNorm layers as they are, their statistics included."""
+    for each in model.layers:
+        if isinstance(each, layers.BatchNormalization):
+            each.trainable = False
+
+
 def _encoder(weights: str | None) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
     """Return the input and the five stages of MobileNetV2, the finest first.
 
@@ -170,3 +177,4 @@ _BUILDERS: dict[str, Callable[[str | None], keras.Model]] = {
     "mobilenetv2-unet": _build_classic,
     "unet": _build_unet,
 }
+NETWORKS = tuple(_BUILDERS)

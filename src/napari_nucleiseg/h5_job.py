@@ -1,0 +1,103 @@
+"""Models out to Keras' .h5 files, and weights in from them, as jobs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_nucleiseg.config import DecodeConfig
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.model_check import is_name
+from napari_nucleiseg.models import (
+    find_model,
+    list_models,
+    read_weights,
+    user_models_folder,
+    write_model,
+)
+from napari_nucleiseg.progress import Progress
+
+
+def save_h5(model: str | Path, file: Path) -> None:
+    """Write a model also as one .h5 file of Keras.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name or folder.
+    file : Path
+        Replaced only when the new one is complete.
+
+    Raises
+    ------
+    BadInput
+        If the model cannot be used, or the file not written.
+    """
+    from napari_nucleiseg.nn.h5_weights import write_h5
+
+    found = find_model(model)
+    try:
+        write_h5(file, found.network, read_weights(found))
+    except OSError as error:
+        raise BadInput(f"{file} cannot be written ({error}); name another file.") from error
+
+
+def import_h5(
+    file: Path, name: str, network: str = "", diameter: float = 20.0
+) -> Iterator[Progress]:
+    """Make a model of the weights in a stranger's .h5 file.
+
+    Parameters
+    ----------
+    file : Path
+    name : str
+        Of the new model, among the person's own.
+    network : str
+        Its architecture; found by the weights' names and shapes when empty.
+    diameter : float
+        Median diameter [px] of the nuclei that it was trained on.
+
+    Yields
+    ------
+    Progress
+        At last kind "result" with "model", the model's folder, and "network".
+
+    Raises
+    ------
+    BadInput
+        If the name is no good or taken, or the file does not hold exactly the finite
+        weights of the network. Nothing is written then.
+    """
+    if not is_name(name):
+        raise BadInput(f"{name!r:.80} is no name for a model; use letters, digits and -_.+.")
+    if not 0 < diameter <= 1000:
+        raise BadInput(f"The diameter is {diameter}; expected more than 0 and at most 1000 px.")
+    if any(name in (each.name, each.folder.name) for each in list_models()):
+        raise BadInput(f"There is a model {name} already; choose another --name.")
+    from napari_nucleiseg.nn.export import network_to_onnx
+    from napari_nucleiseg.nn.h5_weights import read_h5
+    from napari_nucleiseg.nn.networks import build_network
+    from napari_nucleiseg.nn.weights import set_weights
+
+    yield Progress(0, 3, "Reading the weights", "read")
+    network, weights = read_h5(file, network)
+    yield Progress(1, 3, "Exporting the network", "export")
+    model = build_network(network)
+    set_weights(model, weights)
+    graph = network_to_onnx(model)
+    yield Progress(2, 3, "Writing the model", "write")
+    digest = hashlib.sha256()
+    for key in sorted(weights):
+        digest.update(key.encode() + weights[key].tobytes())
+    written = write_model(
+        user_models_folder() / name,
+        network=network,
+        weights=weights,
+        graph=graph,
+        decode=DecodeConfig(),
+        diameter=diameter,
+        training={"imported": file.name, "weights_sha256": digest.hexdigest()},
+    )
+    values = {"model": str(written.folder), "network": network}
+    yield Progress(3, 3, "Imported", "result", values)
