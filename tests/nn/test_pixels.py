@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.nn.augment import Example, example
 from napari_nucleiseg.nn.pixels import Pixels, epoch_batches, picture, pixel_scores, resized
 from napari_nucleiseg.synthetic import make_image
@@ -56,6 +57,18 @@ def test_images_and_labels_are_resized_together() -> None:
     assert data.masks[0].sum() == 32 * 32
     np.testing.assert_array_equal(data.images[0, 34:, :30], 255)
     assert (data.masks[1].max(), data.images[1].min(), data.images[1].max()) == (0, 9, 9)
+
+
+@pytest.mark.parametrize("size", [(96, 160), (128, 128), (333, 257), (40, 50)])
+def test_masks_stay_on_their_images(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    blobs = cv2.GaussianBlur(rng.standard_normal(size).astype(np.float32), (0, 0), 5) > 0
+    white = np.repeat(blobs[..., None], 3, axis=2) * np.uint8(255)
+    plain = Example("a", white, blobs.astype(np.uint16))
+    turned = Example("b", white[::-1, ::-1].copy(), blobs[::-1, ::-1].astype(np.uint16))
+    data = resized([plain, turned], 64)
+    np.testing.assert_array_equal(data.masks[0] > 0, data.images[0, ..., 0] >= 127.5)
+    np.testing.assert_array_equal(data.masks[1], data.masks[0, ::-1, ::-1])
 
 
 def test_scores_of_pixels_are_those_of_their_definitions() -> None:
