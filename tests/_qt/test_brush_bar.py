@@ -92,3 +92,12 @@ def test_a_layer_that_was_left_is_not_followed(bar: BrushBar, layer: Labels) -> 
     bar.show_layer(other)
     layer.mode = "paint"
     assert checked(bar) == ["pan_zoom"]
+
+
+def test_a_bar_that_is_gone_hears_nothing_of_its_layer(qtbot: QtBot, layer: Labels) -> None:
+    bar = BrushBar()
+    bar.show_layer(layer)
+    with qtbot.waitSignal(bar.destroyed):
+        bar.deleteLater()
+    layer.mode = "paint"
+    layer.brush_size = 7

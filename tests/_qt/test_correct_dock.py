@@ -363,3 +363,38 @@ def test_a_dock_that_was_opened_again_works(desk: Desk) -> None:
     QTest.keyClick(desk.hand.canvas, "?")
     assert again.card.isVisible()
     again.card.hide()
+
+
+def test_a_dock_that_is_gone_hears_nothing_of_its_tools(desk: Desk) -> None:
+    layer = desk.viewer.add_labels(LABELS.copy())
+    tools = desk.dock.tools
+    desk.click(desk.button("delete"))
+    assert tools.waiting is not None
+    with desk.qtbot.waitSignal(desk.dock.destroyed):
+        desk.dock.deleteLater()
+    desk.viewer.layers.selection.clear()
+    assert tools.waiting is None
+    layer.mode = "paint"
+
+
+@pytest.mark.parametrize("way", ["button", "remove", "clear", "next"])
+def test_a_layer_goes_while_the_brush_is_over_it(desk: Desk, folder: Path, way: str) -> None:
+    desk.open(folder)
+    buttons = desk.viewer.window._qt_viewer.layerButtons
+    for sample_id in ("a", "b"):
+        desk.show(sample_id)
+        layer = desk.layer
+        layer.mode = "paint"
+        desk.hand.drag((30, 30), (40, 40))
+        if way == "button":
+            desk.click(buttons.deleteButton)
+        elif way == "remove":
+            desk.viewer.layers.remove(layer)
+        elif way == "clear":
+            desk.viewer.layers.clear()
+        else:
+            desk.hand.press("Q" if sample_id == "b" else "W")
+        desk.qtbot.waitUntil(lambda gone=layer: gone not in desk.viewer.layers)
+        assert layer.mode == "pan_zoom"
+        desk.hand.point(50, 50)
+        QTest.qWait(50)

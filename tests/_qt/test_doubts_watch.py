@@ -160,3 +160,10 @@ def test_strokes_in_quick_succession_are_looked_at_once(
         layer.data_setitem((np.array([row]), np.array([20])), 0)
     settle()
     assert watched.times == times + 1
+
+
+def test_a_watch_that_is_gone_hears_nothing_of_its_layer(watched: Watched, qtbot: QtBot) -> None:
+    layer = watched.add(labels_with_holes(2))
+    with qtbot.waitSignal(watched.watch.destroyed):
+        watched.owner.deleteLater()
+    layer.refresh()

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QSlider, QWidget
 
 from napari_nucleiseg._qt import napari_keys
 from napari_nucleiseg._qt.key_button import KeyButton
+from napari_nucleiseg._qt.listening import Ear
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -32,6 +33,7 @@ class BrushBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._layer: Labels | None = None
+        self._ear = Ear(self)
         self._is_in_use = True
         self.modes = {
             mode: KeyButton(text, napari_keys.key_of(action), tip, checkable=True)
@@ -52,13 +54,9 @@ class BrushBar(QWidget):
 
     def show_layer(self, layer: Labels | None) -> None:
         """Follow another layer; None shows that there is none."""
-        if self._layer is not None:
-            for signal in self._signals(self._layer):
-                signal.disconnect(self._update)
         self._layer = layer
-        if layer is not None:
-            for signal in self._signals(layer):
-                signal.connect(self._update)
+        signals = () if layer is None else self._signals(layer)
+        self._ear.listen(*((signal, self._update) for signal in signals))
         self.setEnabled(layer is not None)
         self._update()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels
 from qtpy.QtGui import QCursor
 
 if TYPE_CHECKING:
@@ -78,6 +79,17 @@ def hide_brush_box(viewer: Viewer) -> None:
     overlays = getattr(getattr(unwrapped(viewer), "canvas", None), "overlays", {})
     if "_brush_circle" in overlays:
         overlays["_brush_circle"].box = False
+
+
+def put_brush_away(viewer: Viewer, layer: Any) -> None:
+    """Draw the canvas once without the brush of a Labels layer that is about to be removed.
+
+    napari 0.9 deletes the brush while OpenGL still has it in use, which ends the process
+    where Mesa draws by software.
+    """
+    if isinstance(layer, Labels) and layer.mode != "pan_zoom":
+        layer.mode = "pan_zoom"
+        canvas_widget(viewer).repaint()
 
 
 def _canvas(viewer: Viewer) -> Any:

@@ -56,7 +56,6 @@ class CorrectDock(QScrollArea):
     def __init__(self, viewer: napari.viewer.Viewer, session: Session | None = None) -> None:
         super().__init__()
         self._viewer = viewer = canvas.unwrapped(viewer)
-        canvas.hide_brush_box(viewer)
         self._layers = layers_for(viewer, session)
         self._target = Target(viewer, self._layers.session, self._layers)
         self.tools = Tools(viewer, self._target)
@@ -102,8 +101,6 @@ class CorrectDock(QScrollArea):
 
     def _connect(self) -> None:
         self.tool_grid.pressed.connect(self._on_tool_pressed)
-        self.tools.waiting_changed.connect(self._on_waiting_changed)
-        self.tools.said.connect(self._on_said)
         self.watch.found.connect(self.doubts.show_doubts)
         self.watch.outdated.connect(self._marks.clear)
         self.doubts.chosen.connect(self._on_doubt_chosen)
@@ -113,6 +110,8 @@ class CorrectDock(QScrollArea):
         self.keys.clicked.connect(self.card.toggle)
         listen(
             self,
+            (self.tools.waiting_changed, self._on_waiting_changed),
+            (self.tools.said, self._on_said),
             (self._layers.labels_layer_changed, self._on_layer_changed),
             (self._layers.session.maps_changed, self._on_maps_changed),
             (self._viewer.layers.selection.events.active, self._on_layer_changed),

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_nucleiseg._qt.listening import Ear
 from napari_nucleiseg._qt.workers import JobHandle, run_call
 from napari_nucleiseg.doubts import Doubt, find_doubts
 from napari_nucleiseg.errors import BadInput
@@ -49,6 +50,7 @@ class DoubtsWatch(QObject):
         super().__init__(parent)
         self._target = target
         self._layer: Labels | None = None
+        self._ear = Ear(self)
         self._seen: tuple[np.ndarray, np.ndarray | None] | None = None
         self._job: JobHandle | None = None
         # By sample, or by layer where that belongs to none.
@@ -62,14 +64,11 @@ class DoubtsWatch(QObject):
         """Watch another layer; None for none."""
         if layer is self._layer:
             return
-        if self._layer is not None:
-            for signal in _changes(self._layer):
-                signal.disconnect(self.look_soon)
         self._layer, self._seen = layer, None
+        changes = () if layer is None else _changes(layer)
+        self._ear.listen(*((signal, self.look_soon) for signal in changes))
         self.found.emit(())
         if layer is not None:
-            for signal in _changes(layer):
-                signal.connect(self.look_soon)
             self.look_soon()
 
     def look_soon(self) -> None:

@@ -22,7 +22,7 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_nucleiseg._qt.canvas import canvas_widget
+from napari_nucleiseg._qt.canvas import hide_brush_box, put_brush_away
 from napari_nucleiseg._qt.closing import CloseGuard
 from napari_nucleiseg._qt.keys import bind_keys
 from napari_nucleiseg._qt.layers_beside import LayersBeside
@@ -59,6 +59,7 @@ def layers_for(viewer: Any, session: Session | None = None) -> SampleLayers:
     if viewer not in _layers:
         _layers[viewer] = layers = SampleLayers(viewer, session or session_for(viewer))
         if hasattr(viewer, "window"):
+            hide_brush_box(viewer)
             CloseGuard(viewer.window._qt_window, layers, layers.saving)
             bind_keys(viewer, layers)
     return _layers[viewer]
@@ -106,6 +107,7 @@ class SampleLayers:
         self._is_showing = False
         self.saving = Saving(self)
         session.sample_changed.connect(self._on_sample_changed)
+        viewer.layers.events.removing.connect(self._on_layer_removing)
         viewer.layers.events.removed.connect(self._on_layer_removed)
 
     # --- reading a sample
@@ -245,17 +247,17 @@ class SampleLayers:
         viewer = self._viewer()
         if layer is None or viewer is None or layer not in viewer.layers:
             return
-        if isinstance(layer, Labels) and layer.mode != "pan_zoom" and hasattr(viewer, "window"):
-            # napari 0.9 deletes the brush while OpenGL still has it in use, which crashes:
-            # one drawing without it comes first.
-            layer.mode = "pan_zoom"
-            canvas_widget(viewer).repaint()
         viewer.layers.remove(layer)
 
     @property
     def _has_foreign_labels(self) -> bool:
         """Whether somebody gave the layer data of another shape than the image's."""
         return self.labels_layer is not None and self.labels_layer.data.shape != self._draft.shape
+
+    def _on_layer_removing(self, event: Any) -> None:
+        viewer = self._viewer()
+        if viewer is not None and hasattr(viewer, "window"):
+            put_brush_away(viewer, viewer.layers[event.index])
 
     def _on_layer_removed(self, event: Any) -> None:
         if event.value is self.labels_layer:

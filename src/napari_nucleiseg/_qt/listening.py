@@ -1,29 +1,64 @@
-"""Signals of data, heard by widgets for as long as these live."""
+"""Signals of data, heard by widgets for as long as these live.
+
+A widget's Python half outlives its Qt half: without this, it would be called and fail.
+Nothing here hangs on `destroyed`: the garbage collector may have emptied a function that is
+connected to it by the time that it is called, which ends the process.
+"""
 
 from __future__ import annotations
 
+import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject
 
+Link = tuple[Any, Callable[..., Any]]
 
-def listen(owner: QObject, *links: tuple[Any, Callable[..., Any]]) -> None:
+
+class Ear:
+    """Hears the signals of one thing at a time.
+
+    Parameters
+    ----------
+    owner : QObject
+        A widget, whose methods are called.
+    """
+
+    def __init__(self, owner: QObject) -> None:
+        self._owner = weakref.ref(owner)
+        self._links: list[Link] = []
+
+    def listen(self, *links: Link) -> None:
+        """Connect signals of psygnal or napari to methods, in place of those before."""
+        for signal, heard in self._links:
+            signal.disconnect(heard)
+        self._links = [(signal, _while_alive(self._owner, method)) for signal, method in links]
+        for signal, heard in self._links:
+            signal.connect(heard)
+
+
+def listen(owner: QObject, *links: Link) -> None:
     """Connect signals of psygnal or napari to methods of a widget, until it is destroyed.
-
-    A widget's Python half outlives its Qt half: without this, it would be called and fail.
 
     Parameters
     ----------
     owner : QObject
     *links : tuple of signal and method
     """
-    for signal, method in links:
-        signal.connect(method)
+    Ear(owner).listen(*links)
 
-    def stop() -> None:
-        for signal, method in links:
-            signal.disconnect(method)
 
-    # A function and no bound method: PyQt5 would never call that.
-    owner.destroyed.connect(stop)
+def _while_alive(owner: weakref.ref[QObject], method: Callable[..., Any]) -> Callable[..., None]:
+    reference = weakref.WeakMethod(method)
+
+    def heard(*arguments: Any) -> None:
+        widget, act = owner(), reference()
+        if widget is not None and act is not None and isalive(widget):
+            act(*arguments)
+
+    # Signals look at how many arguments a callback takes.
+    heard.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
+    return heard

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 from psygnal import Signal
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject
 
 from napari_nucleiseg._qt.listening import listen
@@ -38,8 +39,6 @@ class Opening(QObject):
         What is being opened.
     message : str
         How far it is; "" while nothing is being opened.
-    life : list
-        Empty once the window is gone.
     """
 
     changed = Signal()
@@ -52,9 +51,6 @@ class Opening(QObject):
         self.message = ""
         self._make: Callable[[Path], object] = _take_as_it_is
         self._scan: JobHandle | None = None
-        # The Python half of a dock outlives its window; this tells.
-        self.life = life = [True]
-        self.destroyed.connect(lambda: life.clear())
         listen(self, (self._session.dataset_changed, self._stop_scan))
 
     def open(self, path: Path, make: Callable[[Path], object] | None = None) -> None:
@@ -153,13 +149,14 @@ def _make_and_read(make: Callable[[Path], object], path: Path) -> Iterator[Progr
 
 def _taker(opening: Opening) -> Callable[[Progress | None], None]:
     """Make a callback that lets go of the lock if the window is gone by then."""
-    reference, life = weakref.ref(opening), opening.life
+    reference = weakref.ref(opening)
 
     def take(step: Progress | None) -> None:
         if step is None:
             return
         alive = reference()
-        if life and alive is not None:
+        # The Python half of a dock outlives its window.
+        if alive is not None and isalive(alive):
             alive.take(step)
             return
         for lock in (step.values["opened"].lock, step.values["lock"]):
