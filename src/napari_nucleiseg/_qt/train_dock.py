@@ -150,7 +150,8 @@ class TrainDock(QScrollArea):
             (session.model_changed, self._on_model_changed),
         )
         # No bound method: PyQt5 would never call it.
-        self.destroyed.connect(lambda: engine.close())
+        # A method of the engine: a function of ours might be garbage by then, and crash.
+        self.destroyed.connect(engine.close)
 
     # --- before the start
 
