@@ -23,9 +23,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucleiseg._qt import canvas
-from napari_nucleiseg._qt.curve_plot import CurvePlot
+from napari_nucleiseg._qt.device_badge import DeviceBadge
 from napari_nucleiseg._qt.gate import Gate
 from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg._qt.learning import Learning
 from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.run_bar import RunBar
 from napari_nucleiseg._qt.time_left import in_words
@@ -37,8 +38,10 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, check_model_folder, find_model, list_models
 from napari_nucleiseg.presets import estimate_seconds
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.runs import Run, begin_run, free_name, keep_model, read_curves, unfinished_run
+from napari_nucleiseg.runs import Run, begin_run, free_name, keep_model, unfinished_run
 from napari_nucleiseg.session import Session, session_for
+from napari_nucleiseg.splits import MOST_OLD, learned_before
+from napari_nucleiseg.train_job import IMAGENET
 from napari_nucleiseg.truth import Truths, sort_by_truth
 
 if TYPE_CHECKING:
@@ -47,9 +50,9 @@ if TYPE_CHECKING:
     from napari_nucleiseg.config import PredictConfig
     from napari_nucleiseg.dataset import Sample
 
-LOSS, AP_50, MEAN_AP = "loss", "AP .5", "mean AP"
 _NARROWEST = 310
-_SMOOTHING = 0.9
+_START_SECONDS = 120  # to import TensorFlow on a slow disk
+_MOST_NOTES = 4
 _OF_STEPS = ("start", "step", "validate", "epoch", "tune", "export")
 
 
@@ -81,12 +84,13 @@ class TrainDock(QScrollArea):
         self._trained = Path()
         self._new: Model | None = None
         self._old: Model | None = None
-        self._smoothed: float | None = None
-        self._problems: list[str] = []
+        self._notes: list[str] = []
+        self._is_finishing = False
+        self._shall_finish = False
         self.form, self.run_bar, self.gate = TrainForm(), RunBar("Train"), Gate()
-        self.estimate, self.resume = QLabel(), QPushButton()
-        self.back = QPushButton()
-        self.loss, self.scores = CurvePlot([LOSS]), CurvePlot([AP_50, MEAN_AP], 0.0, 1.0)
+        self.badge, self.estimate, self.notes = DeviceBadge(), QLabel(), QLabel()
+        self.resume, self.finish, self.back = QPushButton(), QPushButton(), QPushButton()
+        self.learning = Learning()
         self.pages = QStackedWidget()
         self._lay_out()
         self._connect()
@@ -99,10 +103,9 @@ class TrainDock(QScrollArea):
         rows = QVBoxLayout()
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(6)
-        for each in (self.form, self.estimate, self.run_bar, self.resume, self.back):
+        first_come = (self.badge, self.form, self.estimate, self.run_bar, self.notes)
+        for each in (*first_come, self.resume, self.finish, self.back, self.learning):
             rows.addWidget(each)
-        rows.addWidget(self.loss)
-        rows.addWidget(self.scores)
         rows.addStretch(1)
         first = QWidget()
         first.setLayout(rows)
@@ -111,12 +114,13 @@ class TrainDock(QScrollArea):
         self.pages.setContentsMargins(8, 6, 8, 6)
         self.run_bar.cancel_button.setText("Stop")
         self.run_bar.cancel_button.setToolTip(
-            "Stop now. What was learned up to the last validation is kept, and can be gone on with."
+            "Stop now. The best weights so far become a model, and can be trained on later."
         )
         self.estimate.setWordWrap(True)
-        for each in (self.back, self.loss, self.scores):
+        self.notes.setWordWrap(True)
+        for each in (self.back, self.notes, self.learning):
             each.hide()
-        for each in (self.back, self.resume):
+        for each in (self.back, self.resume, self.finish):
             # A long name is cut off rather than widening the dock.
             each.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setWidget(self.pages)
@@ -128,7 +132,17 @@ class TrainDock(QScrollArea):
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Start the engine, so that it is ready by the time that Train is pressed."""
         super().showEvent(event)
-        self._engine.start()
+        engine = self._engine
+        engine.start()
+        run_call(
+            lambda: engine.wait_until_ready(_START_SECONDS) and engine.about,
+            on_result=self._show_device,
+            owner=self,
+        )
+
+    def _show_device(self, about: Any) -> None:
+        if about:
+            self.badge.show_device(about["name"], about["reason"])
 
     # --- wires
 
@@ -136,8 +150,9 @@ class TrainDock(QScrollArea):
         session, engine = self._session, self._engine
         self.form.changed.connect(self._on_form_changed)
         self.run_bar.started.connect(self._on_started)
-        self.run_bar.cancelled.connect(self._on_cancelled)
+        self.run_bar.cancelled.connect(self._on_stopped)
         self.resume.clicked.connect(self._on_resume)
+        self.finish.clicked.connect(self._on_finish)
         self.back.clicked.connect(self._on_back)
         self.gate.accepted.connect(self._on_accepted)
         self.gate.refused.connect(self._on_refused)
@@ -149,14 +164,13 @@ class TrainDock(QScrollArea):
             (session.state_changed, self._on_states_changed),
             (session.model_changed, self._on_model_changed),
         )
-        # No bound method: PyQt5 would never call it.
-        # A method of the engine: a function of ours might be garbage by then, and crash.
+        # PyQt5 never calls a method of this dock, and a function might be garbage by then.
         self.destroyed.connect(engine.close)
 
     # --- before the start
 
     def _on_dataset_changed(self, *_: object) -> None:
-        self._on_cancelled()
+        self._cancel()
         self._show_dataset()
 
     def _show_dataset(self) -> None:
@@ -180,10 +194,24 @@ class TrainDock(QScrollArea):
 
     def _on_form_changed(self) -> None:
         self.run_bar.set_reason(self._why_not())
-        count = len(self.form.samples)
-        seconds = estimate_seconds(self.form.config, os.cpu_count() or 1)
+        self.form.show_old(min(len(self._old_samples()), MOST_OLD))
+        self.estimate.setText(self._estimate())
+
+    def _old_samples(self) -> list[Sample]:
+        dataset, chosen = self._session.dataset, {each.id for each in self.form.samples}
+        if dataset is None:
+            return []
+        found = learned_before(self.form.start, dataset.root, dataset.samples)
+        return [each for each in found if each.id not in chosen]
+
+    def _estimate(self) -> str:
+        config, count = self.form.config, len(self.form.samples)
         images = "1 image" if count == 1 else f"{count} images"
-        self.estimate.setText(f"About {in_words(seconds)} on this processor, on {images}.")
+        seconds = in_words(estimate_seconds(config, os.cpu_count() or 1))
+        text = f"About {seconds} on this processor, on {images}."
+        if self.form.has_shrunk:
+            text += f" For the memory that is free, {config.batch} crops of {config.crop} px a step."
+        return text
 
     def _why_not(self) -> str:
         if self._session.dataset is None:
@@ -198,12 +226,19 @@ class TrainDock(QScrollArea):
         return ""
 
     def _show_resume(self) -> None:
-        dataset = self._session.dataset
-        found = unfinished_run(dataset.root) if dataset else None
-        self.resume.setVisible(found is not None and not self.run_bar.is_running)
+        found = None if self.run_bar.is_running else self._unfinished()
+        for each in (self.resume, self.finish):
+            each.setVisible(found is not None)
         if found is not None:
             self.resume.setText(f"Resume {found.name}")
             self.resume.setToolTip(f"Go on with {found.name}, which was stopped or interrupted.")
+            self.finish.setText(f"Finish {found.name} now")
+            self.finish.setToolTip("Make a model of its best weights so far.")
+            self.finish.setEnabled(found.has_best)
+
+    def _unfinished(self) -> Run | None:
+        dataset = self._session.dataset
+        return unfinished_run(dataset.root) if dataset else None
 
     # --- training
 
@@ -213,9 +248,10 @@ class TrainDock(QScrollArea):
         request = {
             "dataset": str(self._session.dataset.root),
             "name": free_name(_plain(self.form.name.text())),
-            "start": str(start.folder) if start else "",
+            "start": str(start.folder) if start else IMAGENET * self.form.starts_from_imagenet,
             "config": dataclasses.asdict(self.form.config),
             "only": [each.id for each in self.form.samples],
+            "mix_old": self.form.mix_old.isChecked(),
         }
         try:
             self._train(begin_run(request))
@@ -223,22 +259,28 @@ class TrainDock(QScrollArea):
             self.run_bar.fail(str(error))
 
     def _on_resume(self) -> None:
-        dataset = self._session.dataset
-        found = unfinished_run(dataset.root) if dataset else None
+        found = self._unfinished()
         if found is not None:
             self._train(found)
 
-    def _train(self, run: Run) -> None:
-        self._run, self._new, self._smoothed = run, None, None
-        self._problems.clear()
-        self._show_curves(run)
-        self.run_bar.begin(f"Training {run.name}")
+    def _on_finish(self) -> None:
+        found = self._unfinished()
+        if found is not None:
+            self._train(found, finish_now=True)
+
+    def _train(self, run: Run, *, finish_now: bool = False) -> None:
+        self._run, self._new = run, None
+        self._is_finishing, self._shall_finish = finish_now, False
+        self._notes.clear()
+        self.notes.hide()
+        self.learning.show_run(run)
+        self.learning.show()
+        self.run_bar.begin(f"Finishing {run.name}" if finish_now else f"Training {run.name}")
         self.form.set_enabled(False)
-        self.resume.hide()
-        self.back.hide()
-        self._start(
-            partial(self._engine.run, "train", run.request), self._on_step, self._on_trained
-        )
+        for each in (self.resume, self.finish, self.back):
+            each.hide()
+        request = {**run.request, "finish_now": finish_now}
+        self._start(partial(self._engine.run, "train", request), self._on_step, self._on_trained)
 
     def _start(self, make: Any, on_progress: Any, on_result: Any) -> None:
         self._job = run_job(
@@ -251,39 +293,27 @@ class TrainDock(QScrollArea):
         )
         handle = self._job
 
-    def _show_curves(self, run: Run) -> None:
-        steps = run.request["config"]["steps"]
-        self.loss.show()
-        self.scores.show()
-        self.loss.clear(steps)
-        self.scores.clear(steps)
-        for step, loss, mean_ap, ap_50 in read_curves(run.folder):
-            self.loss.add(LOSS, step, loss)
-            self.scores.add(AP_50, step, ap_50)
-            self.scores.add(MEAN_AP, step, mean_ap)
-
     def _on_step(self, step: Progress) -> None:
-        if step.kind == "step":
-            self._add_loss(step.done, step.values["loss"])
-        elif step.kind == "epoch":
-            self.scores.add(AP_50, step.done, step.values["ap"]["all"][0])
-            self.scores.add(MEAN_AP, step.done, step.values["mean_ap"])
-        elif step.kind == "problem":
-            self._problems.append(step.message)
+        self.learning.show_step(step)
+        if step.kind in ("note", "problem"):
+            self._notes.append(step.message)
+            self.notes.setText("<br>".join(self._notes[:_MOST_NOTES]))
+            self.notes.show()
         elif step.kind == "result":
             self._trained = Path(step.values["model"])
-        if step.kind in _OF_STEPS:
+        elif step.kind in _OF_STEPS:
             message = step.message or "Learning"
             self.run_bar.show_progress(dataclasses.replace(step, message=message))
-        elif step.message and step.kind != "problem" and not step.done:
+        elif step.message and not step.done:
             self.run_bar.say(step.message)
 
-    def _add_loss(self, step: int, loss: float) -> None:
-        before = loss if self._smoothed is None else self._smoothed
-        self._smoothed = _SMOOTHING * before + (1 - _SMOOTHING) * loss
-        self.loss.add(LOSS, step, self._smoothed)
+    def _on_stopped(self) -> None:
+        """End the training with its best weights; the second press ends it without."""
+        is_training = self._run is not None and self._job is not None and not self._is_judging
+        self._shall_finish = is_training and not (self._is_finishing or self._shall_finish)
+        self._cancel()
 
-    def _on_cancelled(self) -> None:
+    def _cancel(self) -> None:
         if self._job is not None:
             self._job.cancel()
             self.run_bar.say("Stopping")
@@ -295,11 +325,19 @@ class TrainDock(QScrollArea):
         if handle is not self._job:
             return  # the comparison has begun
         self._job = None
+        if self._shall_finish and self._run is not None and self._run.has_best:
+            self._train(self._run, finish_now=True)
+            return
         if self.run_bar.is_running:
-            self.run_bar.end("Stopped; what was learned up to the last validation is kept.")
+            self.run_bar.end(self._stopped_in_words())
         self.form.set_enabled(True)
         self._on_states_changed()
         self._show_resume()
+
+    def _stopped_in_words(self) -> str:
+        if self._run is not None and self._run.has_best:
+            return "Stopped; what was learned up to the last validation is kept."
+        return "Stopped before the first validation: nothing was learned yet."
 
     # --- the gate
 
