@@ -1,0 +1,97 @@
+"""What the commands share: flags made from configs, and showing what goes on."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from napari_nucleiseg.config import Config
+from napari_nucleiseg.errors import BadInput
+
+if TYPE_CHECKING:
+    from napari_nucleiseg.progress import Progress
+
+OK, FAILED, SKIPPED, INTERRUPTED = 0, 1, 3, 130
+C = TypeVar("C", bound=Config)
+
+
+def add_config(
+    parser: argparse.ArgumentParser, config: type[Config], *, from_model: bool = False
+) -> None:
+    """Add a flag for each parameter; one that is not given keeps the default or the model's."""
+    for each in dataclasses.fields(config):  # type: ignore[arg-type]
+        flag = f"--{each.name.replace('_', '-')}"
+        shown = "as tuned for the model" if from_model else each.default
+        text = f"{each.metadata['help']} ({shown})"
+        if isinstance(each.default, bool):
+            parser.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=None, help=text
+            )
+        else:
+            parser.add_argument(
+                flag,
+                type=type(each.default),
+                choices=each.metadata["choices"] or None,
+                metavar=each.metadata["unit"].upper() or None,
+                help=text,
+            )
+
+
+def config_of(arguments: argparse.Namespace, base: C) -> C:
+    """Take the values of a config's flags; a flag not given keeps the base's value."""
+    given = {each.name: getattr(arguments, each.name) for each in dataclasses.fields(base)}  # type: ignore[arg-type]
+    changed = {name: value for name, value in given.items() if value is not None}
+    try:
+        return dataclasses.replace(base, **changed)  # type: ignore[type-var]
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def with_bar(steps: Iterable[Progress], unit: str, total: int = 0) -> Iterable[Progress]:
+    """Pass steps on, and show them as a progress bar on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False) as bar:
+        for step in steps:
+            bar.total = step.total or bar.total
+            bar.set_description_str(step.message[:50], refresh=False)
+            bar.update(step.done - bar.n)
+            yield step
+
+
+def say(line: str) -> None:
+    """Print a line at once, above the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(line)
+    sys.stdout.flush()
+
+
+def complain(problems: Sequence[str]) -> None:
+    """Name what was skipped, and why."""
+    for each in problems:
+        print(f"skipped: {each}", file=sys.stderr)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print cells in columns, all but the first aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in (header, *rows):
+        first, *others = (cell for cell in row)
+        cells = [
+            first.ljust(widths[0]),
+            *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True)),
+        ]
+        print("  ".join(cells))
+
+
+def read_ids(path: Path | None) -> tuple[str, ...]:
+    """Read ids from a file, one a line; none without a file."""
+    try:
+        return tuple(path.read_text(encoding="utf-8").split()) if path else ()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is no readable list of ids ({error}); write one a line.") from error

@@ -1,0 +1,210 @@
+"""The commands that make models: ``nucleiseg train`` and ``nucleiseg import``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_nucleiseg.cli_base import (
+    OK,
+    SKIPPED,
+    add_config,
+    complain,
+    config_of,
+    print_table,
+    read_ids,
+    say,
+    with_bar,
+)
+from napari_nucleiseg.config import RECIPES, RecipeConfig, TrainConfig
+from napari_nucleiseg.errors import BadInput
+
+if TYPE_CHECKING:
+    from napari_nucleiseg.progress import Progress
+
+
+def add_train(commands: Any) -> None:
+    """Add the command that trains."""
+    parser = commands.add_parser("train", help="train or fine-tune a network")
+    parser.add_argument("dataset", help="dataset folder with masks")
+    parser.add_argument("--out", required=True, help="folder of the run; the same one resumes it")
+    parser.add_argument(
+        "--from", dest="start", default="", metavar="MODEL", help="model to start from"
+    )
+    parser.add_argument("--name", default="", help="name of the new model")
+    parser.add_argument("--table", default="", help="csv file of samples (fields, modalities)")
+    parser.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        help="train the published way: resized images, two classes; other defaults (see README)",
+    )
+    parser.add_argument("--epochs", type=int, help="validations; sets --steps")
+    parser.add_argument("--edge", type=int, metavar="PX", help="of images in a recipe (128)")
+    parser.add_argument(
+        "--test-ids",
+        type=Path,
+        metavar="FILE",
+        help="ids, one a line, that a recipe tests on besides the test samples of the table",
+    )
+    parser.add_argument(
+        "--save-h5", type=Path, metavar="FILE", help="also write the model as one Keras .h5 file"
+    )
+    add_config(parser, TrainConfig)
+    parser.set_defaults(run=_train_and_save)
+
+
+def add_import(commands: Any) -> None:
+    """Add the command that reads weights of Keras."""
+    parser = commands.add_parser("import", help="make a model of the weights in a Keras .h5 file")
+    parser.add_argument("file", type=Path, metavar="FILE.h5")
+    parser.add_argument("--name", required=True, help="name of the new model")
+    parser.add_argument(
+        "--network",
+        choices=("nuclei", "mobilenetv2-unet", "unet"),
+        default="",
+        help="architecture (the one that the weights fit)",
+    )
+    parser.add_argument(
+        "--diameter",
+        type=float,
+        default=20.0,
+        metavar="PX",
+        help="typical diameter of the nuclei that the network was trained on (20)",
+    )
+    parser.set_defaults(run=_import)
+
+
+def _train_and_save(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.h5_job import save_h5
+
+    file = arguments.save_h5
+    if file is not None and not file.absolute().parent.is_dir():
+        raise BadInput(f"The folder of {file} does not exist; make it, or name another --save-h5.")
+    code = _train(arguments)
+    if file is not None:
+        save_h5(Path(arguments.out) / "model", file)
+        print(f"Keras file: {file}")
+    return code
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.h5_job import import_h5
+
+    steps = import_h5(arguments.file, arguments.name, arguments.network, arguments.diameter)
+    for step in with_bar(steps, "step"):
+        if step.kind == "result":
+            print(f"Model: {step.values['model']} (network {step.values['network']})")
+    return OK
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.train_job import TrainRequest, train
+
+    if arguments.recipe:
+        return _train_by_recipe(arguments)
+    _refuse(arguments, ("edge", "test_ids"), "needs --recipe")
+    config = config_of(arguments, TrainConfig())
+    if arguments.epochs is not None:
+        config = dataclasses.replace(config, steps=arguments.epochs * config.epoch_steps)
+    request = TrainRequest(
+        dataset=arguments.dataset,
+        out=arguments.out,
+        config=config,
+        start=arguments.start,
+        name=arguments.name,
+        table=arguments.table,
+    )
+    try:
+        problems = _follow_training(train(request))
+    except KeyboardInterrupt:
+        say("Stopped: the best weights so far become a model. Ctrl+C again to leave it at that.")
+        problems = _follow_training(train(dataclasses.replace(request, finish_now=True)))
+    complain(problems)
+    return SKIPPED if problems else OK
+
+
+def _follow_training(steps: Iterable[Progress]) -> list[str]:
+    """Show a training, and return what it complains of."""
+    problems = []
+    for step in with_bar(steps, "step"):
+        if step.kind == "problem":
+            problems.append(step.message)
+        elif step.kind == "note":
+            say(step.message)
+        elif step.kind == "epoch":
+            say(_epoch_line(step.values))
+        elif step.kind == "result":
+            print(f"Model: {step.values['model']}")
+            print(json.dumps(step.values["scores"], indent=1))
+    return problems
+
+
+def _train_by_recipe(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.recipe_job import RecipeRequest, train_by_recipe
+
+    used = {each.name for each in dataclasses.fields(RecipeConfig)}
+    others = [each.name for each in dataclasses.fields(TrainConfig) if each.name not in used]
+    _refuse(arguments, others, f"has no meaning for the recipe {arguments.recipe}")
+    request = RecipeRequest(
+        dataset=arguments.dataset,
+        out=arguments.out,
+        config=config_of(arguments, RECIPES[arguments.recipe]),
+        start=arguments.start,
+        name=arguments.name,
+        table=arguments.table,
+        test_ids=read_ids(arguments.test_ids),
+    )
+    problems = []
+    for step in with_bar(train_by_recipe(request), "step"):
+        if step.kind == "problem":
+            problems.append(step.message)
+        elif step.kind == "start":
+            say(f"Encoder: {step.values['encoder']}")
+        elif step.kind == "epoch":
+            say(_recipe_line(step.values, request.config.epochs))
+        elif step.kind == "result":
+            _print_report(step.values["report"])
+            print(f"Model: {step.values['model']}")
+    complain(problems)
+    return SKIPPED if problems else OK
+
+
+def _refuse(arguments: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    for name in names:
+        if getattr(arguments, name) is not None:
+            raise BadInput(f"--{name.replace('_', '-')} {why}; leave it out.")
+
+
+def _recipe_line(values: dict[str, Any], epochs: int) -> str:
+    left = (epochs - values["epoch"]) * values["seconds"] / 60
+    return (
+        f"epoch {values['epoch']}/{epochs}  loss {values['loss']:.4f}  "
+        f"validation: loss {values['val_loss']:.4f}  accuracy {values['val_accuracy']:.4f}  "
+        f"IoU {values['val_iou']:.4f}  Dice {values['val_dice']:.4f}  "
+        f"best {values['best_epoch']}  {values['seconds']:.0f} s  {left:.0f} min left at most"
+    )
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    names = ("loss", "accuracy", "iou", "dice")
+    rows = []
+    for when in ("before", "after"):
+        for part, groups in report[when].items():
+            for group, found in groups.items():
+                cells = (f"{found[name]:.4f}" for name in names)
+                rows.append((f"{when}, {part}, {group} ({found['images']})", *cells))
+    print(f"\nBest of {report['epochs']} epochs: {report['best_epoch']}")
+    print_table(("images", "loss", "accuracy", "IoU", "Dice"), rows)
+    for group, ap in report.get("test_ap_50_70_90", {}).items():
+        print(f"AP .5/.7/.9 of the test images, {group}: {'/'.join(f'{v:.3f}' for v in ap)}")
+
+
+def _epoch_line(values: dict[str, Any]) -> str:
+    ap = "  ".join(
+        f"{name} {'/'.join(f'{v:.3f}' for v in row)}" for name, row in values["ap"].items()
+    )
+    return f"step {values['step']}  loss {values['loss']:.4f}  AP .5/.7/.9: {ap}"
