@@ -110,7 +110,7 @@ JOBS = {
 
 def _slow_prepare(request: Request) -> Iterator[Progress]:
     time.sleep(1)
-    yield Progress(1, 1)
+    yield Progress(1, 1, kind="device", values={"name": "CPU", "reason": "A fake."})
 
 
 SLOW = {**JOBS, "prepare": _slow_prepare}

@@ -99,7 +99,9 @@ def test_the_state_tells_what_it_does(make_engine: Callable[..., Engine]) -> Non
     assert engine.state is EngineState.STOPPED
     engine.start()
     assert engine.state is EngineState.STARTING
+    assert engine.about == {}
     assert engine.wait_until_ready(20)
+    assert engine.about == {"name": "CPU", "reason": "A fake."}
     assert engine.state is EngineState.READY
     job = engine.run("count", {"to": 100, "pause": 0.05})
     first_step(job)

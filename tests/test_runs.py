@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -22,6 +23,29 @@ def test_a_run_can_be_gone_on_with_until_it_holds_a_model(tmp_path: Path) -> Non
     assert unfinished_run(tmp_path / "other") is None
     (run.folder / "model").mkdir()
     assert unfinished_run(tmp_path) is None
+
+
+def test_a_run_that_was_stopped_by_hand_can_be_gone_on_with(tmp_path: Path) -> None:
+    run = begin_run(request(tmp_path))
+    assert not run.has_best
+    (run.folder / "checkpoints").mkdir()
+    (run.folder / "checkpoints" / "CURRENT").write_text("step-00000005")
+    assert run.has_best
+    (run.folder / "model").mkdir()
+    (run.folder / "stopped").touch()
+    assert unfinished_run(tmp_path) == run
+    (run.folder / "stopped").unlink()
+    assert unfinished_run(tmp_path) is None
+
+
+def test_pictures_stand_in_the_order_of_steps(tmp_path: Path) -> None:
+    run = begin_run(request(tmp_path))
+    assert run.pictures() == []
+    (run.folder / "pictures").mkdir()
+    for step in (200, 0, 1000):
+        (run.folder / "pictures" / f"step-{step:08d}.png").touch()
+    assert [int(each.stem[5:]) for each in run.pictures()] == [0, 200, 1000]
+    assert run.tensorboard_command == f'tensorboard --logdir "{run.folder / "tensorboard"}"'
 
 
 def test_the_last_of_several_runs_counts(tmp_path: Path) -> None:
@@ -55,9 +79,14 @@ def test_curves_of_a_run(tmp_path: Path) -> None:
     (tmp_path / "curves.csv").write_text(
         "step,loss,mean_ap,ap_50,ap_70,ap_90\n5,0.5,0.1,0.2,0.1,0\n10,nan,0.3,0.4,0.3,0\n"
     )
-    curves = read_curves(tmp_path)
-    assert curves[0] == (5, 0.5, 0.1, 0.2)
-    assert curves[1][2:] == (0.3, 0.4)
+    first, second = read_curves(tmp_path)
+    assert (first.step, first.loss, first.mean_ap, first.ap_50) == (5, 0.5, 0.1, 0.2)
+    assert math.isnan(first.train_ap_50), "it was written before that was measured"
+    assert (second.mean_ap, second.ap_50) == (0.3, 0.4)
+    (tmp_path / "curves.csv").write_text("step,loss,mean_ap,ap_50,train_ap_50\n0,nan,0.1,0.2,0.6\n")
+    (point,) = read_curves(tmp_path)
+    assert math.isnan(point.loss)
+    assert point.train_ap_50 == 0.6
 
 
 def test_a_model_is_copied_and_the_run_stays_as_it_is(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from tiny_models import bright_blobs
 
 from napari_nucleiseg.config import DecodeConfig
@@ -21,31 +22,59 @@ STEPS = 20
 
 
 def train(request: Mapping[str, Any]) -> Iterator[Progress]:
-    """What the name asks for: "slow", "dies" (once), "refused"; the last sample is held out."""
+    """What the name asks for: "slow", "early" (slow at once), "dies" (once), "refused".
+
+    The last sample is held out.
+    """
     out, name = Path(request["out"]), request["name"]
     if name == "refused":
         raise BadInput("There is nothing to learn; annotate more.")
+    yield Progress(0, 0, "A thing to know.", "note")
     yield Progress(1, 2, "Reading images", "read")
+    if request.get("finish_now"):
+        yield result(out, name, request["only"], stopped=True)
+        return
     done = int((out / "done").read_text()) if (out / "done").exists() else 0
     yield Progress(done, STEPS, "Preparing the network", "start")
     for step in range(done + 1, STEPS + 1):
         # Slow until it is stopped: who goes on with it need not wait.
-        time.sleep(1 if name == "slow" and not done and step > 6 else 0.01)
+        is_slow = step > {"early": 1, "slow": 6}.get(name, STEPS)
+        time.sleep(1 if is_slow and not done else 0.01)
         yield Progress(step, STEPS, kind="step", values={"loss": 1 / step})
         if step % 5 == 0:
             yield epoch(out, step)
         if step == 12 and name == "dies" and done == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-    model = write(out / "model", name, request["only"])
-    yield Progress(STEPS, STEPS, "Trained", "result", {"model": str(model), "scores": {}})
+    yield result(out, name, request["only"], stopped=False)
+
+
+def result(out: Path, name: str, ids: list[str], *, stopped: bool) -> Progress:
+    model = write(out / "model", name, ids)
+    if stopped:
+        (out / "stopped").touch()
+    else:
+        (out / "stopped").unlink(missing_ok=True)
+    return Progress(STEPS, STEPS, "Trained", "result", {"model": str(model), "scores": {}})
 
 
 def epoch(out: Path, step: int) -> Progress:
     (out / "done").write_text(str(step))
-    rows = "".join(f"{each},{1 / each},.5,.6,.5,.1\n" for each in range(5, step + 1, 5))
-    (out / "curves.csv").write_text(f"step,loss,mean_ap,ap_50,ap_70,ap_90\n{rows}")
-    ap = {"all": [0.6, 0.5, 0.1]}
-    values = {"step": step, "loss": 1 / step, "mean_ap": 0.5, "ap": ap}
+    (out / "checkpoints").mkdir(exist_ok=True)
+    (out / "checkpoints" / "CURRENT").write_text(f"step-{step:08d}")
+    rows = "".join(f"{each},{1 / each},.5,.6,.5,.1,.7,.8\n" for each in range(5, step + 1, 5))
+    header = "step,loss,mean_ap,ap_50,ap_70,ap_90,train_mean_ap,train_ap_50\n"
+    (out / "curves.csv").write_text(header + rows)
+    (out / "pictures").mkdir(exist_ok=True)
+    picture = out / "pictures" / f"step-{step:08d}.png"
+    Image.fromarray(np.full((64, 96, 3), step * 10, np.uint8)).save(picture)
+    values = {
+        "step": step,
+        "loss": 1 / step,
+        "mean_ap": 0.5,
+        "ap": {"all": [0.6, 0.5, 0.1]},
+        "train_ap": 0.8,
+        "picture": str(picture),
+    }
     return Progress(step, STEPS, kind="epoch", values=values)
 
 
@@ -63,4 +92,8 @@ def write(folder: Path, name: str, ids: list[str]) -> Path:
     ).folder
 
 
-JOBS = {"train": train}
+def prepare(request: Mapping[str, Any]) -> Iterator[Progress]:
+    yield Progress(1, 1, kind="device", values={"name": "CPU", "reason": "A fake card."})
+
+
+JOBS = {"prepare": prepare, "train": train}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from napari_nucleiseg.dataset import Sample
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.jobs import evaluate
 from napari_nucleiseg.metrics import Interval, Scores, bootstrap_interval
-from napari_nucleiseg.models import Model
+from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
 
+# "alike" are held out, but of the field that was learned from.
+_LEARNED = ("train", "old", "alike")
 ENOUGH_FIELDS = 5
 """From fewer fields no interval can be drawn that means anything."""
 
@@ -104,7 +107,8 @@ def held_out(samples: Iterable[Sample], new: Model, old: Model | None) -> tuple[
         The held-out ones, and test images, of fields that neither has learned from.
     """
     samples = tuple(samples)
-    learned = _ids(new, "train") | (_ids(old, "train") if old else set())
+    models = [new, old] if old else [new]
+    learned = {each for model in models for part in _LEARNED for each in _ids(model, part)}
     spoiled = {_field(each) for each in samples if each.id in learned}
     wanted = _ids(new, "validation")
     return tuple(
@@ -157,6 +161,34 @@ def compare(
     fields = len({_field(each.sample) for each in images})
     values = {"comparison": Comparison(ordered, fields)}
     yield Progress(total, total, "Compared", "result", values)
+
+
+def judge(
+    folder: Path, old: Model | None, samples: Sequence[Sample], config: PredictConfig
+) -> Iterator[Progress]:
+    """Check a new model, then compare it with the old one on what neither has learned from.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the new model.
+    old : Model, or None
+    samples : sequence of Sample
+        Those with a truth.
+    config : PredictConfig
+
+    Yields
+    ------
+    Progress
+        Kind "model" with "model", the new one; then those of `compare`, or a "problem" with
+        what keeps them from being compared.
+    """
+    new = check_model_folder(folder)
+    yield Progress(0, 0, "Comparing", "model", {"model": new})
+    try:
+        yield from compare(held_out(samples, new, old), new, old, config)
+    except BadInput as error:
+        yield Progress(0, 0, str(error), "problem")
 
 
 def _scores(

@@ -140,6 +140,11 @@ class TrainConfig(Config):
     )
     validation: float = parameter(0.15, "Share of the fields that are held out.", low=0.0, high=0.9)
     freeze_encoder: bool = parameter(False, "Train the decoder only.")
+    freeze_norm: bool = parameter(
+        False,
+        "Keep the BatchNorm layers of the model to start from as they are: a few images tell "
+        "little of what they average.",
+    )
     patience: int = parameter(
         0,
         "Validations without improvement until training stops. 0 never stops.",

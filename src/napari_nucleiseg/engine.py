@@ -81,6 +81,12 @@ class Engine:
         child = self._child
         return child.pid if child is not None and child.is_alive else None
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the child says of its device: "name", "reason"; empty until it is ready."""
+        child = self._child
+        return child.about if child is not None else {}
+
     def start(self) -> None:
         """Start the child, which imports TensorFlow; returns at once.
 

@@ -85,9 +85,10 @@ class _Server:
             self._requests.put(message)
 
     def serve(self, jobs: Jobs) -> None:
-        for _ in jobs["prepare"]({}) if "prepare" in jobs else ():
-            continue
-        self._send({"type": "ready"})
+        about: Mapping[str, Any] = {}
+        for step in jobs["prepare"]({}) if "prepare" in jobs else ():
+            about = {**about, **step.values}
+        self._send({"type": "ready", "about": about})
         while True:
             self._answer(jobs, self._requests.get())
 

@@ -15,11 +15,19 @@ def prepare(request: Mapping[str, Any]) -> Iterator[Progress]:
     """Import TensorFlow before anybody waits for it.
 
     Where it is not installed, the job that needs it says so.
+
+    Yields
+    ------
+    Progress
+        The last one is of kind "device" with "name" and "reason".
     """
     yield Progress(0, 1, "Starting TensorFlow")
     with suppress(ModuleNotFoundError):
         import napari_nucleiseg.nn.training  # noqa: F401
-    yield Progress(1, 1)
+        from napari_nucleiseg.nn.device import describe_training_device
+
+        name, reason = describe_training_device()
+        yield Progress(1, 1, kind="device", values={"name": name, "reason": reason})
 
 
 def train(request: Mapping[str, Any]) -> Iterator[Progress]:

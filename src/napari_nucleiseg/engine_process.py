@@ -41,6 +41,7 @@ class ChildProcess:
         )
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._ready = threading.Event()
+        self._about: dict[str, Any] = {}
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
         self._writing = threading.Lock()
         self._listener = _thread(self._overhear, _pipe(self._process.stderr))
@@ -60,6 +61,11 @@ class ChildProcess:
     def is_ready(self) -> bool:
         """Whether it has imported all that it needs, and would begin a job at once."""
         return self._ready.is_set() and self.is_alive
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it found out about the machine while it started; empty until it is ready."""
+        return dict(self._about)
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message; to a child that has died, nothing is sent."""
@@ -115,6 +121,7 @@ class ChildProcess:
         try:
             while (message := read_message(pipe)) is not None:
                 if message["type"] == "ready":
+                    self._about = message["about"]
                     self._ready.set()
                 else:
                     self._inbox.put(message)

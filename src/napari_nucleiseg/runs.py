@@ -23,9 +23,10 @@ from napari_nucleiseg.models import (
     read_model,
     user_models_folder,
 )
-from napari_nucleiseg.train_job import MODEL
+from napari_nucleiseg.train_job import MODEL, STOPPED
 
 REQUEST, CURVES = "request.json", "curves.csv"
+_CHECKPOINT, _PICTURES, _TENSORBOARD = "checkpoints/CURRENT", "pictures", "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,20 @@ class Run:
         """Name of the model that it makes."""
         return str(self.request["name"])
 
+    @property
+    def has_best(self) -> bool:
+        """Whether a model could be made of it now."""
+        return (self.folder / _CHECKPOINT).is_file()
+
+    @property
+    def tensorboard_command(self) -> str:
+        """What shows its curves in TensorBoard, for a shell."""
+        return f'tensorboard --logdir "{self.folder / _TENSORBOARD}"'
+
+    def pictures(self) -> list[Path]:
+        """List the pictures of a held-out image, the one before training first."""
+        return sorted((self.folder / _PICTURES).glob("step-*.png"))
+
 
 def runs_folder() -> Path:
     """Folder of all runs, beside that of the person's models."""
@@ -62,6 +77,12 @@ def free_name(wanted: str) -> str:
     while name in taken:
         name, number = f"{wanted}-{number}", number + 1
     return name
+
+
+def plain_name(name: str) -> str:
+    """Make a folder's name of what a person typed."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name.strip())
+    return kept.strip("-") or "model"
 
 
 def begin_run(request: dict[str, Any]) -> Run:
@@ -91,18 +112,20 @@ def begin_run(request: dict[str, Any]) -> Run:
 
 
 def unfinished_run(dataset: Path) -> Run | None:
-    """Find the run on a dataset that was begun last, if it has not come to a model.
+    """Find the run on a dataset that was begun last, if it can be gone on with.
 
     Returns
     -------
     Run, or None
-        None also where a later run on the same dataset did come to its end.
+        One that was interrupted, or stopped by hand; None also where a later run on the
+        same dataset did come to its end.
     """
     files = runs_folder().glob(f"*/{REQUEST}") if runs_folder().is_dir() else ()
     for file in sorted(files, key=lambda each: each.stat().st_mtime_ns, reverse=True):
         run = _read_run(file)
         if run is not None and run.request["dataset"] == str(dataset):
-            return None if (run.folder / MODEL).exists() else run
+            is_over = (run.folder / MODEL).exists() and not (run.folder / STOPPED).exists()
+            return None if is_over else run
     return None
 
 
@@ -115,16 +138,41 @@ def _read_run(file: Path) -> Run | None:
     return Run(file.parent, request) if is_whole else None
 
 
-def read_curves(folder: Path) -> list[tuple[int, float, float, float]]:
-    """Read step, loss, mean AP and AP .5 of the validations that a run has done."""
+@dataclass(frozen=True)
+class Point:
+    """One validation of a run: NaN where nothing was measured.
+
+    Attributes
+    ----------
+    step : int
+    loss, mean_ap, ap_50 : float
+        On validation; the loss is that of training.
+    train_ap_50 : float
+        On some training images.
+    """
+
+    step: int
+    loss: float
+    mean_ap: float
+    ap_50: float
+    train_ap_50: float
+
+
+def read_curves(folder: Path) -> list[Point]:
+    """Read the validations that a run has done."""
     path = folder / CURVES
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        return [
-            (int(row["step"]), float(row["loss"]), float(row["mean_ap"]), float(row["ap_50"]))
-            for row in csv.DictReader(file)
-        ]
+        return [_point(row) for row in csv.DictReader(file)]
+
+
+def _point(row: dict[str, str]) -> Point:
+    values = (float(row.get(name) or "nan") for name in _MEASURED)
+    return Point(int(row["step"]), *values)
+
+
+_MEASURED = ("loss", "mean_ap", "ap_50", "train_ap_50")
 
 
 def keep_model(folder: Path, name: str) -> Model:

@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     from napari_nucleiseg.nn.training import Trained
 
 RUN, SPLIT, MODEL = "run.json", "split.json", "model"
+STOPPED = "stopped"
+"""Names an empty file in a run whose model was made before its time."""
+IMAGENET = "imagenet"
+"""To start from: an encoder that learned from ImageNet, and a decoder of random weights."""
+_SHIPPED = "nuclei"
 PACKAGES = ("keras", "tensorflow", "numpy", "onnx", "tf2onnx", "onnxruntime", "opencv-python")
 
 
@@ -60,7 +65,8 @@ class TrainRequest:
         Folder of the run: its config, split, curves, checkpoints, and ``model``.
     config : TrainConfig
     start : str
-        Name or path of the model to start from; empty for random weights.
+        Name or path of the model to start from; `IMAGENET` for such an encoder, empty for
+        random weights.
     name : str
         Of the new model; the folder's name by default.
     table : str
@@ -142,12 +148,15 @@ def train(request: TrainRequest) -> Iterator[Progress]:
 
     from napari_nucleiseg.nn.training import train_network
 
+    weights, note = _weights(request, start)
+    if note:
+        yield Progress(0, 0, note, "note")
     for step in train_network(
         train_examples,
         validation,
         request.config,
         out,
-        start=read_weights(start) if start else None,
+        weights,
         old=old,
         decode=start.decode if start else None,
         finish_now=request.finish_now,
@@ -157,14 +166,23 @@ def train(request: TrainRequest) -> Iterator[Progress]:
             learned = [*train_examples, *old]
             model = write_trained(request, split, learned, step.values["trained"])
             scores = step.values["trained"].scores
+            _mark_as_stopped(out, request.finish_now)
             values = {"model": str(model), "scores": scores}
             yield Progress(step.done, step.total, "Trained", "result", values)
         else:
             yield step
 
 
+def _mark_as_stopped(out: Path, is_stopped: bool) -> None:
+    """Tell a run that can be gone on with from one that has come to its end."""
+    if is_stopped:
+        (out / STOPPED).touch()
+    else:
+        (out / STOPPED).unlink(missing_ok=True)
+
+
 def _model_to_start_from(request: TrainRequest) -> Model | None:
-    if not request.start:
+    if request.start in ("", IMAGENET):
         return None
     model = find_model(request.start)
     if model.network != request.config.network:
@@ -173,6 +191,27 @@ def _model_to_start_from(request: TrainRequest) -> Model | None:
             f"{request.config.network}; choose the network {model.network}."
         )
     return model
+
+
+def _weights(
+    request: TrainRequest, start: Model | None
+) -> tuple[dict[str, np.ndarray] | None, str]:
+    """Read the weights to start from, of the encoder alone for ImageNet; and say whose."""
+    if start is not None:
+        return read_weights(start), ""
+    if request.start != IMAGENET:
+        return None, ""
+    from napari_nucleiseg.nn.classic import encoder_weights, imagenet_encoder
+
+    if request.config.network == "unet":
+        raise BadInput("The plain unet has no encoder: start it from nothing, or from a unet.")
+    found = imagenet_encoder()
+    if found is not None:
+        return found, "The encoder has learned from ImageNet."
+    shipped = find_model(_SHIPPED)
+    return encoder_weights(read_weights(shipped)), (
+        f"ImageNet's weights could not be downloaded: the encoder is that of {shipped.name}."
+    )
 
 
 def _split(request: TrainRequest, start: Model | None, out: Path) -> Split:

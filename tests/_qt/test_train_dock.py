@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from squares import EDGE, squares, write_sample
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg._qt.train_dock import AP_50, LOSS, TrainDock
-from napari_nucleiseg._qt.train_form import NOTHING
+from napari_nucleiseg._qt.learning import AP_50, LOSS, TRAIN_AP_50
+from napari_nucleiseg._qt.train_dock import TrainDock
+from napari_nucleiseg._qt.train_form import ENCODER, MODEL, NOTHING
 from napari_nucleiseg.engine import Engine, EngineState
 from napari_nucleiseg.models import find_model, user_models_folder
 from napari_nucleiseg.presets import Preset
@@ -110,6 +112,43 @@ def test_it_fits_into_320_px(dock):
     assert dock.minimumWidth() <= 320
 
 
+def test_the_classic_preset_starts_from_an_encoder_with_a_network_of_its_own(dock):
+    form = dock.form
+    form.presets.setCurrentIndex(form.presets.findData(Preset.CLASSIC))
+    assert form.start_from.currentText() == ENCODER
+    assert (form.config.network, form.config.freeze_encoder) == ("mobilenetv2-unet", True)
+    form.start_from.setCurrentText(MODEL)
+    assert form.preset is Preset.QUICK, "the model is of another network"
+    assert form.config.network == form.start.network == "nuclei"
+
+
+def test_little_memory_makes_the_batch_small_and_says_so(dock, monkeypatch):
+    quick = dock.form.config
+    monkeypatch.setattr("napari_nucleiseg._qt.train_form.free_memory", lambda: 3 * 2**30)
+    dock.form.parts.setCurrentIndex(1)
+    assert dock.form.config.batch < quick.batch
+    assert f"{dock.form.config.batch} crops of" in dock.estimate.text()
+
+
+def test_what_the_start_has_learned_from_is_counted_and_mixed_in(dock, session):
+    assert not dock.form.mix_old.isVisible()
+    session.note_state("e", SampleState(Status.CORRECTED))
+    session.note_state("f", SampleState(Status.CORRECTED))
+    split = {"train": ["a", "b", "c", "e", "elsewhere"]}
+    old = replace(session.model, info={"training": {"dataset": "my data", "split": split}})
+    dock.form.show_model(old)
+    assert dock.form.mix_old.isVisible()
+    assert "Mix in 3 images" in dock.form.mix_old.text(), "e is trained on anyway"
+    assert dock.form.mix_old.isChecked()
+    dock.form.start_from.setCurrentText(NOTHING)
+    assert not dock.form.mix_old.isVisible()
+
+
+def test_the_device_is_named_with_the_reason(dock, qtbot):
+    qtbot.waitUntil(lambda: dock.badge.name.text() == "CPU", timeout=60_000)
+    assert dock.badge.reason.text() == "A fake card."
+
+
 # --- the loop
 
 
@@ -117,8 +156,9 @@ def test_train_compare_use_and_go_back(dock, session, qtbot):
     train(dock, qtbot)
     assert dock.pages.currentWidget() is dock.gate
     assert session.model.name == "old one", "nobody has agreed yet"
-    assert len(dock.loss.points[LOSS]) == 20
-    assert [step for step, _ in dock.scores.points[AP_50]] == [5, 10, 15, 20]
+    assert len(dock.learning.loss.points[LOSS]) == 20
+    for name in (AP_50, TRAIN_AP_50):
+        assert [step for step, _ in dock.learning.scores.points[name]] == [5, 10, 15, 20]
     assert dock.gate.table.ids == ["d"], "the image that was held out"
     old, new, _ = dock.gate.cells["AP .5"]
     assert (old.text(), new.text()) == ("1", "1")
@@ -128,6 +168,32 @@ def test_train_compare_use_and_go_back(dock, session, qtbot):
     assert dock.pages.currentIndex() == 0
     press(qtbot, dock.back)
     assert session.model.name == "old one"
+
+
+def test_a_held_out_image_is_shown_beside_the_first_one(dock, qtbot):
+    train(dock, qtbot)
+    press(qtbot, dock.gate.keep)
+    learning = dock.learning
+    assert learning.now_caption.text() == "after step 20"
+    grey = [
+        each.pixmap().toImage().pixelColor(3, 3).red() for each in (learning.before, learning.now)
+    ]
+    assert grey == [50, 200], "the picture of step 5, and that of step 20"
+
+
+def test_the_command_for_tensorboard_is_copied(dock, qtbot, qapp):
+    train(dock, qtbot)
+    press(qtbot, dock.gate.keep)
+    press(qtbot, dock.learning.tensorboard)
+    folder = runs_folder() / "new-one" / "tensorboard"
+    assert qapp.clipboard().text() == f'tensorboard --logdir "{folder}"'
+
+
+def test_what_is_to_be_known_stays_in_sight(dock, qtbot):
+    train(dock, qtbot)
+    press(qtbot, dock.gate.keep)
+    assert dock.notes.text() == "A thing to know."
+    assert dock.notes.isVisible()
 
 
 def test_keeping_the_old_model_changes_nothing(dock, session, qtbot):
@@ -158,22 +224,58 @@ def test_what_cannot_be_compared_is_said_and_may_still_be_used(dock, session, qt
 # --- stopping, going on, failing
 
 
-def test_stop_and_resume(dock, qtbot):
-    dock.form.name.setText("slow")
+def start_slow(dock, qtbot, name="slow"):
+    dock.form.name.setText(name)
     press(qtbot, dock.run_bar.start_button)
     assert not dock.form.presets.isEnabled()
-    qtbot.waitUntil(lambda: bool(dock.scores.points[AP_50]), timeout=60_000)
+
+
+def wait_for_validation(dock, qtbot):
+    qtbot.waitUntil(lambda: bool(dock.learning.scores.points[AP_50]), timeout=60_000)
+
+
+def test_stop_makes_a_model_of_the_best_and_it_can_be_gone_on_with(dock, session, qtbot):
+    start_slow(dock, qtbot)
+    wait_for_validation(dock, qtbot)
+    press(qtbot, dock.run_bar.cancel_button)
+    qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.gate, timeout=60_000)
+    assert dock.form.presets.isEnabled()
+    assert dock.gate.table.ids == ["d"], "its gate is that of a whole run"
+    press(qtbot, dock.gate.use)
+    qtbot.waitUntil(lambda: session.model.name == "slow", timeout=30_000)
+    assert dock.resume.text() == "Resume slow"
+    assert dock.resume.isVisible()
+    press(qtbot, dock.resume)
+    assert [step for step, _ in dock.learning.scores.points[AP_50]] == [5], "what it had come to"
+    qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.gate, timeout=60_000)
+    assert [step for step, _ in dock.learning.loss.points[LOSS]][:2] == [5, 6]
+    press(qtbot, dock.gate.keep)
+    assert not dock.resume.isVisible(), "it has come to its end"
+
+
+def test_stop_before_the_first_validation_keeps_nothing(dock, qtbot):
+    start_slow(dock, qtbot, "early")
+    qtbot.waitUntil(lambda: bool(dock.learning.loss.points[LOSS]), timeout=60_000)
     press(qtbot, dock.run_bar.cancel_button)
     wait_for_end(dock, qtbot)
-    assert "Stopped" in dock.run_bar.status.text()
-    assert dock.form.presets.isEnabled()
+    assert "nothing was learned" in dock.run_bar.status.text()
     assert dock.pages.currentIndex() == 0
-    assert dock.resume.isVisibleTo(dock)
-    assert dock.resume.text() == "Resume slow"
-    press(qtbot, dock.resume)
-    assert [step for step, _ in dock.scores.points[AP_50]] == [5], "what it had come to"
+    assert dock.resume.isVisible()
+    assert not dock.finish.isEnabled()
+
+
+def test_a_second_press_of_stop_leaves_it_at_that(dock, qtbot):
+    start_slow(dock, qtbot)
+    wait_for_validation(dock, qtbot)
+    dock.run_bar.cancelled.emit()
+    dock.run_bar.cancelled.emit()
+    wait_for_end(dock, qtbot)
+    assert "Stopped" in dock.run_bar.status.text()
+    assert dock.pages.currentIndex() == 0
+    assert dock.resume.isVisible()
+    press(qtbot, dock.finish)
     qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.gate, timeout=60_000)
-    assert [step for step, _ in dock.loss.points[LOSS]][:2] == [5, 6]
+    assert (runs_folder() / "slow" / "stopped").exists()
 
 
 def test_a_child_that_is_killed_is_told_and_resumed(dock, qtbot):
@@ -204,7 +306,7 @@ def test_two_presses_start_one_training(dock, qtbot):
     qtbot.mouseDClick(dock.run_bar.start_button, Qt.MouseButton.LeftButton)
     press(qtbot, dock.run_bar.start_button)
     press(qtbot, dock.run_bar.start_button)
-    qtbot.waitUntil(lambda: bool(dock.loss.points[LOSS]), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(dock.learning.loss.points[LOSS]), timeout=60_000)
     assert [each.name for each in runs_folder().iterdir()] == ["slow"]
     press(qtbot, dock.run_bar.cancel_button)
     wait_for_end(dock, qtbot)
@@ -213,7 +315,7 @@ def test_two_presses_start_one_training(dock, qtbot):
 def test_a_dock_that_goes_ends_the_training_and_the_child(dock, session, qtbot):
     dock.form.name.setText("slow")
     press(qtbot, dock.run_bar.start_button)
-    qtbot.waitUntil(lambda: bool(dock.loss.points[LOSS]), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(dock.learning.loss.points[LOSS]), timeout=60_000)
     engine = dock._engine
     session.viewer_of_test.window.remove_dock_widget(dock)
     dock.deleteLater()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +31,20 @@ from napari_nucleiseg._qt.run_bar import RunBar
 from napari_nucleiseg._qt.time_left import in_words
 from napari_nucleiseg._qt.train_form import TrainForm
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
-from napari_nucleiseg.comparison import compare, held_out
+from napari_nucleiseg.comparison import judge
 from napari_nucleiseg.engine import Engine
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.models import Model, check_model_folder, find_model, list_models
+from napari_nucleiseg.models import Model, find_model, list_models
 from napari_nucleiseg.presets import estimate_seconds
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.runs import Run, begin_run, free_name, keep_model, unfinished_run
+from napari_nucleiseg.runs import (
+    Run,
+    begin_run,
+    free_name,
+    keep_model,
+    plain_name,
+    unfinished_run,
+)
 from napari_nucleiseg.session import Session, session_for
 from napari_nucleiseg.splits import MOST_OLD, learned_before
 from napari_nucleiseg.train_job import IMAGENET
@@ -47,7 +53,6 @@ from napari_nucleiseg.truth import Truths, sort_by_truth
 if TYPE_CHECKING:
     import napari.viewer
 
-    from napari_nucleiseg.config import PredictConfig
     from napari_nucleiseg.dataset import Sample
 
 _NARROWEST = 310
@@ -85,7 +90,8 @@ class TrainDock(QScrollArea):
         self._new: Model | None = None
         self._old: Model | None = None
         self._notes: list[str] = []
-        self._is_finishing = False
+        # What runs: a training, its end (tuning and export), or the comparison after it.
+        self._is_finishing = self._is_judging = False
         self._shall_finish = False
         self.form, self.run_bar, self.gate = TrainForm(), RunBar("Train"), Gate()
         self.badge, self.estimate, self.notes = DeviceBadge(), QLabel(), QLabel()
@@ -175,7 +181,7 @@ class TrainDock(QScrollArea):
 
     def _show_dataset(self) -> None:
         dataset = self._session.dataset
-        self.form.name.setText(free_name(_plain(dataset.root.name if dataset else "")))
+        self.form.name.setText(free_name(plain_name(dataset.root.name if dataset else "")))
         self._on_states_changed()
         self._show_resume()
 
@@ -210,7 +216,9 @@ class TrainDock(QScrollArea):
         seconds = in_words(estimate_seconds(config, os.cpu_count() or 1))
         text = f"About {seconds} on this processor, on {images}."
         if self.form.has_shrunk:
-            text += f" For the memory that is free, {config.batch} crops of {config.crop} px a step."
+            text += (
+                f" For the memory that is free, {config.batch} crops of {config.crop} px a step."
+            )
         return text
 
     def _why_not(self) -> str:
@@ -247,7 +255,7 @@ class TrainDock(QScrollArea):
         start = self.form.start
         request = {
             "dataset": str(self._session.dataset.root),
-            "name": free_name(_plain(self.form.name.text())),
+            "name": free_name(plain_name(self.form.name.text())),
             "start": str(start.folder) if start else IMAGENET * self.form.starts_from_imagenet,
             "config": dataclasses.asdict(self.form.config),
             "only": [each.id for each in self.form.samples],
@@ -270,7 +278,7 @@ class TrainDock(QScrollArea):
 
     def _train(self, run: Run, *, finish_now: bool = False) -> None:
         self._run, self._new = run, None
-        self._is_finishing, self._shall_finish = finish_now, False
+        self._is_finishing, self._is_judging, self._shall_finish = finish_now, False, False
         self._notes.clear()
         self.notes.hide()
         self.learning.show_run(run)
@@ -309,8 +317,8 @@ class TrainDock(QScrollArea):
 
     def _on_stopped(self) -> None:
         """End the training with its best weights; the second press ends it without."""
-        is_training = self._run is not None and self._job is not None and not self._is_judging
-        self._shall_finish = is_training and not (self._is_finishing or self._shall_finish)
+        is_last = self._is_finishing or self._is_judging or self._shall_finish
+        self._shall_finish = self._job is not None and not is_last
         self._cancel()
 
     def _cancel(self) -> None:
@@ -328,7 +336,10 @@ class TrainDock(QScrollArea):
         if self._shall_finish and self._run is not None and self._run.has_best:
             self._train(self._run, finish_now=True)
             return
-        if self.run_bar.is_running:
+        if self.run_bar.is_running and self._is_judging and self._new is not None:
+            self.gate.show_failure("The comparison was stopped.", self._new, self._old)
+            self._end_comparison()
+        elif self.run_bar.is_running:
             self.run_bar.end(self._stopped_in_words())
         self.form.set_enabled(True)
         self._on_states_changed()
@@ -342,10 +353,10 @@ class TrainDock(QScrollArea):
     # --- the gate
 
     def _on_trained(self, _: Progress | None) -> None:
-        self._old = self._session.model or self.form.start
+        self._old, self._is_judging = self._session.model or self.form.start, True
         self.run_bar.begin("Comparing the new model with the old one")
         samples = self._truths().all
-        job = partial(_judge, self._trained, self._old, samples, self._session.predict_config)
+        job = partial(judge, self._trained, self._old, samples, self._session.predict_config)
         self._start(job, self._on_compared, lambda _: self._end_comparison())
 
     def _on_compared(self, step: Progress) -> None:
@@ -412,21 +423,3 @@ class TrainDock(QScrollArea):
     def _on_image_chosen(self, sample_id: str) -> None:
         if sample_id in self._session:
             self._session.select(sample_id)
-
-
-def _judge(
-    folder: Path, old: Model | None, samples: Sequence[Sample], config: PredictConfig
-) -> Iterator[Progress]:
-    """Check the new model, then compare it; what keeps it from being compared is a "problem"."""
-    new = check_model_folder(folder)
-    yield Progress(0, 0, "Comparing", "model", {"model": new})
-    try:
-        yield from compare(held_out(samples, new, old), new, old, config)
-    except BadInput as error:
-        yield Progress(0, 0, str(error), "problem")
-
-
-def _plain(name: str) -> str:
-    """Make a folder's name of what a person typed."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name.strip())
-    return kept.strip("-") or "model"

@@ -20,8 +20,9 @@ from superqt import QCollapsible
 from napari_nucleiseg._qt.forms import form_for
 from napari_nucleiseg._qt.model_list import ModelList
 from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.free_memory import free_memory
 from napari_nucleiseg.models import Model
-from napari_nucleiseg.presets import Preset, preset_config
+from napari_nucleiseg.presets import Preset, fit_to_memory, preset_config
 from napari_nucleiseg.truth import Truths
 
 if TYPE_CHECKING:
@@ -44,8 +45,13 @@ _LABELS = {
     "validation": "Held out",
 }
 _PARTS = (("All layers", False), ("Decoder only, the encoder stays", True))
-_PRESETS = (("Quick: a few minutes", Preset.QUICK), ("Thorough: an hour or so", Preset.THOROUGH))
-MODEL, NOTHING = "A model", "Nothing: random weights"
+_PRESETS = (
+    ("Quick: a few minutes", Preset.QUICK),
+    ("Thorough: an hour or so", Preset.THOROUGH),
+    ("Classic: U-Net on a frozen MobileNetV2", Preset.CLASSIC),
+)
+_CLASSIC = "mobilenetv2-unet"
+MODEL, ENCODER, NOTHING = "A model", "ImageNet: encoder only", "Nothing: random weights"
 
 
 class TrainForm(QWidget):
@@ -55,6 +61,8 @@ class TrainForm(QWidget):
     ----------
     changed : Signal()
         The person changed something.
+    has_shrunk : bool
+        Whether batch or crop are smaller than the preset's, for want of memory.
     """
 
     changed = Signal()
@@ -64,7 +72,9 @@ class TrainForm(QWidget):
         self._truths = Truths()
         self._model: Model | None = None
         self._has_decided = False
+        self.has_shrunk = False
         self.counts, self.also_annotated = QLabel(), QCheckBox()
+        self.mix_old = QCheckBox()
         self.start_from, self.models = QComboBox(), ModelList()
         self.network = form_for(TrainConfig, ["network"])
         self.parts, self.presets = QComboBox(), QComboBox()
@@ -76,7 +86,12 @@ class TrainForm(QWidget):
         self._use_preset()
 
     def _fill(self) -> None:
-        self.start_from.addItems([MODEL, NOTHING])
+        self.start_from.addItems([MODEL, ENCODER, NOTHING])
+        self.mix_old.setChecked(True)
+        self.mix_old.setToolTip(
+            "Half of what is trained on are then images that the model knows, so that it does "
+            "not unlearn. They are never used to judge the new model."
+        )
         for text, frozen in _PARTS:
             self.parts.addItem(text, frozen)
         for text, preset in _PRESETS:
@@ -105,6 +120,7 @@ class TrainForm(QWidget):
         rows.setSpacing(6)
         rows.addWidget(self.counts)
         rows.addWidget(self.also_annotated)
+        rows.addWidget(self.mix_old)
         rows.addLayout(self._form)
         rows.addWidget(folded)
         self._show_start()
@@ -115,7 +131,8 @@ class TrainForm(QWidget):
         self.models.chosen.connect(self._on_model_chosen)
         self.network.changed.connect(lambda _: self._use_preset())
         self.parts.currentIndexChanged.connect(lambda _: self._use_preset())
-        self.presets.currentIndexChanged.connect(lambda _: self._use_preset())
+        self.presets.currentIndexChanged.connect(lambda _: self._on_preset_changed())
+        self.mix_old.clicked.connect(lambda _: self.changed.emit())
         self.details.changed.connect(lambda _: self.changed.emit())
 
     # --- data
@@ -145,33 +162,52 @@ class TrainForm(QWidget):
         self._has_decided = True
         self.changed.emit()
 
+    def show_old(self, count: int) -> None:
+        """Show how many images are at hand that the start has learned from."""
+        images = "1 image" if count == 1 else f"{count} images"
+        self.mix_old.setText(f"Mix in {images} that it learned from before")
+        self.mix_old.setVisible(count > 0)
+
     # --- start
 
     def show_model(self, model: Model | None) -> None:
         """Show the model to start from."""
         self._model = model
         self.models.show_model(model)
-        self.start_from.setCurrentIndex(0 if model else 1)
-        self._show_start()
-        self._use_preset()
+        self.start_from.setCurrentText(MODEL if model else ENCODER)
+        self._on_start_changed()
 
     @property
     def start(self) -> Model | None:
-        """The model to start from; None for random weights."""
+        """The model to start from; None for random weights, also where the encoder has some."""
         return self._model if self.start_from.currentText() == MODEL else None
+
+    @property
+    def starts_from_imagenet(self) -> bool:
+        """Whether the encoder starts from what ImageNet taught it."""
+        return self.start_from.currentText() == ENCODER
 
     def _on_model_chosen(self, model: Model) -> None:
         self.show_model(model)
 
     def _on_start_changed(self) -> None:
+        if self.preset is Preset.CLASSIC and self.start and self.start.network != _CLASSIC:
+            self.presets.setCurrentIndex(0)  # which comes back here by `_use_preset` alone
+        self._show_start()
+        self._use_preset()
+
+    def _on_preset_changed(self) -> None:
+        if self.preset is Preset.CLASSIC and not (self.start and self.start.network == _CLASSIC):
+            self.start_from.setCurrentText(ENCODER)
         self._show_start()
         self._use_preset()
 
     def _show_start(self) -> None:
         from_model = self.start_from.currentText() == MODEL
+        is_classic = self.preset is Preset.CLASSIC
         self.models.setVisible(from_model)
-        self.network.setVisible(not from_model)
-        self.parts.setEnabled(from_model)
+        self.network.setVisible(not from_model and not is_classic)
+        self.parts.setEnabled(self.start_from.currentText() != NOTHING and not is_classic)
 
     # --- how
 
@@ -180,12 +216,18 @@ class TrainForm(QWidget):
         """How to train."""
         return self.details.config
 
+    @property
+    def preset(self) -> Preset:
+        """How much time is given."""
+        return Preset(self.presets.currentData())
+
     def _use_preset(self) -> None:
         start = self.start
         network = start.network if start else self.network.config.network
-        frozen = bool(start and self.parts.currentData())
-        preset = Preset(self.presets.currentData())
-        self.details.config = preset_config(preset, network, freeze_encoder=frozen)
+        frozen = bool(self.parts.currentData()) and self.start_from.currentText() != NOTHING
+        config = preset_config(self.preset, network, freeze_encoder=frozen)
+        self.details.config = fit_to_memory(config, free_memory())
+        self.has_shrunk = self.details.config != config
         self.changed.emit()
 
     def set_enabled(self, value: bool) -> None:
@@ -199,6 +241,7 @@ class TrainForm(QWidget):
     def _inputs(self) -> Iterable[QWidget]:
         return (
             self.also_annotated,
+            self.mix_old,
             self.start_from,
             self.models,
             self.network,

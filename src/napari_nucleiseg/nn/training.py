@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from napari_nucleiseg.nn.augment import Example
 from napari_nucleiseg.nn.batches import Batch, batches
 from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
 from napari_nucleiseg.nn.losses import MapsLoss
-from napari_nucleiseg.nn.networks import build_network, freeze_encoder
+from napari_nucleiseg.nn.networks import build_network, freeze_encoder, freeze_norm
 from napari_nucleiseg.nn.preview import Preview
 from napari_nucleiseg.nn.tensorboard import write_scalars
 from napari_nucleiseg.nn.validation import (
@@ -36,9 +37,21 @@ from napari_nucleiseg.nn.validation import (
 from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
 from napari_nucleiseg.progress import Progress
 
+FORGIVEN = 0.01
+"""Weights that score so much less on old images than the start did have unlearned [mean AP]."""
 EMA_EVERY = 10  # steps: copying the weights out costs a few hundredths of a second
 CHECKPOINTS, CURVES, TENSORBOARD = "checkpoints", "curves.csv", "tensorboard"
-_COLUMNS = ("step", "loss", "mean_ap", "ap_50", "ap_70", "ap_90", "train_mean_ap", "train_ap_50")
+_COLUMNS = (
+    "step",
+    "loss",
+    "mean_ap",
+    "ap_50",
+    "ap_70",
+    "ap_90",
+    "train_mean_ap",
+    "train_ap_50",
+    "old_mean_ap",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +98,8 @@ def train_network(
     folder : Path
         Takes checkpoints, curves and pictures.
     start : mapping of str to array, optional
-        Weights to start from; random when None. They count as the first best ones.
+        Weights to start from, all or those of the encoder; random when None. If they are
+        all there, they count as the first best ones.
     old : sequence of Example
         What `start` has learned from: half of the crops are of these, so that it does not
         unlearn.
@@ -98,9 +112,9 @@ def train_network(
     ------
     Progress
         Kind "start"; "step" with the loss; "epoch" with "loss", "mean_ap", "ap" per
-        modality, "train_ap" (AP .5 on some training images), "train_mean_ap" and
-        "picture", the path of a `Preview`; and at last "trained" whose values hold a
-        `Trained`.
+        modality, "train_ap" (AP .5 on some training images), "train_mean_ap",
+        "old_mean_ap" (on some of `old`, or None) and "picture", the path of a `Preview`;
+        and at last "trained" whose values hold a `Trained`.
 
     Raises
     ------
@@ -114,11 +128,11 @@ def train_network(
             "annotate images of at least two fields of view."
         )
     yield Progress(0, config.steps, "Preparing the network", "start")
-    run = _Run(config, folder, train, validation, start, decode)
+    run = _Run(config, folder, (train, validation, old), start, decode)
     if finish_now:
         run.refuse_to_finish_nothing()
     else:
-        yield from run.begin(scored=start is not None)
+        yield from run.begin()
         for batch in batches(train, old, config, run.step):
             if run.out_of_patience:
                 break
@@ -135,19 +149,21 @@ class _Run:
         self,
         config: TrainConfig,
         folder: Path,
-        train: Sequence[Example],
-        validation: Sequence[Example],
+        examples: tuple[Sequence[Example], Sequence[Example], Sequence[Example]],
         start: Mapping[str, np.ndarray] | None,
         decode: DecodeConfig | None,
     ) -> None:
         self.config, self.folder = config, folder
-        self.validation, self.handful = validation_crops(validation), a_handful(train)
+        train, validation, old = examples
+        self.validation = validation_crops(validation)
+        self.handful, self.old = a_handful(train), a_handful(old)
         self.preview = Preview(folder, self.validation[0])
         self.given_decode, self.decode = decode, decode or DecodeConfig()
         keras.utils.set_random_seed(config.seed)
         self.model = _compiled(config, start)
         self.step = 0
         self.average = weights_of(self.model)
+        self.knows_nuclei = start is not None and start.keys() == self.average.keys()
         self.best = dict(self.average)
         self.best_score, self.best_step = -1.0, 0
         self.rows: list[dict[str, Any]] = []
@@ -166,11 +182,11 @@ class _Run:
                 "resume it, or train again."
             )
 
-    def begin(self, *, scored: bool) -> Iterator[Progress]:
+    def begin(self) -> Iterator[Progress]:
         """See what the network can do before it learns; a resumed run has seen that."""
         if self.rows:
             yield Progress(self.step, self.config.steps, "Going on", "start")
-        elif scored:
+        elif self.knows_nuclei:
             yield from self._score(loss=math.nan)
         else:
             self.preview.draw(predict_example(self.model, self.preview.example), self.decode, 0)
@@ -201,30 +217,40 @@ class _Run:
         self.losses.clear()
 
     def _score(self, loss: float) -> Iterator[Progress]:
-        examples = [*self.validation, *self.handful]
+        examples = [*self.validation, *self.handful, *self.old]
         maps: list[np.ndarray] = []
         yield Progress(self.step, self.config.steps, "Validating", "validate")
         for each in self._maps(self.average, examples):
             maps.append(each)
             yield Progress(self.step, self.config.steps, "Validating", "validate")
-        results = score_maps(maps, examples, self.decode)
-        held_out, learned = results[: len(self.validation)], results[len(self.validation) :]
-        score = mean_ap(held_out)
-        if score > self.best_score:
-            self.best, self.best_score, self.best_step = dict(self.average), score, self.step
+        results = iter(score_maps(maps, examples, self.decode))
+        held_out, learned, known = (
+            list(itertools.islice(results, len(part)))
+            for part in (self.validation, self.handful, self.old)
+        )
         row = {
             "step": self.step,
             "loss": round(loss, 5),
-            "mean_ap": round(score, 5),
+            "mean_ap": round(mean_ap(held_out), 5),
             "ap": by_modality(held_out, self.validation),
             "train_mean_ap": round(mean_ap(learned), 5),
             "train_ap": by_modality(learned, self.handful)["all"][0],
+            "old_mean_ap": round(mean_ap(known), 5) if known else None,
         }
+        if mean_ap(held_out) > self.best_score and not self._has_unlearned(row):
+            self.best, self.best_step = dict(self.average), self.step
+            self.best_score = mean_ap(held_out)
         self.rows.append(row)
         picture = self.preview.draw(maps[0], self.decode, self.step)
         self._write()
         values = {**row, "picture": str(picture)}
         yield Progress(self.step, self.config.steps, kind="epoch", values=values)
+
+    def _has_unlearned(self, row: Mapping[str, Any]) -> bool:
+        """Say whether the start was clearly better on what it knew."""
+        if row["old_mean_ap"] is None or not self.rows or self.rows[0]["step"]:
+            return False
+        return bool(row["old_mean_ap"] < self.rows[0]["old_mean_ap"] - FORGIVEN)
 
     def _refuse_spoiled_weights(self) -> None:
         """Refuse weights that the last step has spoiled: no checkpoint may hold them."""
@@ -305,7 +331,9 @@ class _Run:
 def _compiled(config: TrainConfig, start: Mapping[str, np.ndarray] | None) -> keras.Model:
     model = build_network(config.network)
     if start is not None:
-        set_weights(model, start)
+        set_weights(model, {**weights_of(model), **start})
+        if config.freeze_norm:
+            freeze_norm(model)
     if config.freeze_encoder:
         freeze_encoder(model)
     optimizer = keras.optimizers.AdamW(
@@ -345,7 +373,7 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in rows:
-        learned = (row["train_mean_ap"], row["train_ap"])
+        learned = (row["train_mean_ap"], row["train_ap"], row["old_mean_ap"])
         writer.writerow([row["step"], row["loss"], row["mean_ap"], *row["ap"]["all"], *learned])
     return text.getvalue().encode()
 
@@ -357,6 +385,8 @@ def _scalars(row: Mapping[str, Any]) -> dict[str, float]:
         "train/ap_50": row["train_ap"],
         "validation/mean_ap": row["mean_ap"],
     }
+    if row["old_mean_ap"] is not None:
+        scalars["old/mean_ap"] = row["old_mean_ap"]
     for name, values in row["ap"].items():
         for threshold, value in zip((50, 70, 90), values, strict=True):
             scalars[f"validation/{name}/ap_{threshold}"] = value

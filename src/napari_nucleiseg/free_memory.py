@@ -1,0 +1,69 @@
+"""How much memory a new process may take."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def free_memory() -> int | None:
+    """Measure the memory that a process may take now without others suffering.
+
+    Returns
+    -------
+    int or None
+        In bytes; None where the system does not say. The limit of a container
+        (cgroup 2) counts. Where the system tells only how much there is in all, half of it.
+    """
+    if sys.platform == "win32":
+        return _windows()
+    found = [each for each in (_linux(), _container()) if each is not None]
+    return min(found) if found else _half_of_all()
+
+
+def _linux() -> int | None:
+    """Ask the kernel what could be given out, its caches included."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    return next((int(kibibytes) * 1024 for kibibytes in found), None)
+
+
+def _container(group: Path = _GROUP) -> int | None:
+    try:
+        limit, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+        return max(0, int(limit) - int(used))
+    except (OSError, ValueError):
+        return None  # no such group, or "max": no limit
+
+
+def _half_of_all() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of Windows."""
+
+    _fields_ = (
+        ("length", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        *((name, ctypes.c_uint64) for name in ("physical", "available")),
+        *((f"other_{number}", ctypes.c_uint64) for number in range(5)),
+    )
+
+
+def _windows() -> int | None:
+    status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
+    kernel = getattr(ctypes, "windll", None)
+    if kernel is None or not kernel.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+        return None
+    return int(status.available)
