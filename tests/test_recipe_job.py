@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from napari_nucleiseg.cli import main
 from napari_nucleiseg.config import PredictConfig, RecipeConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import check_model_folder
+from napari_nucleiseg.nn.checkpoints import read_checkpoint
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.recipe_job import RecipeRequest, train_by_recipe
 from napari_nucleiseg.synthetic import make_image
@@ -100,6 +103,33 @@ def test_without_a_network_the_shipped_encoder_is_taken_and_said(
     assert "after, test, all (1)" in done.stdout
     info = check_model_folder(tmp_path / "run" / "model").info
     assert info["scores"]["encoder"] == said.removeprefix("Encoder: ")
+
+
+def test_a_killed_run_goes_on_with_the_same_command(dsb_folder: Path, tmp_path: Path) -> None:
+    write_table(dsb_folder)
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "napari_nucleiseg.cli", "train", str(dsb_folder)]
+    command += ["--recipe", "unet", "--out", str(out), "--epochs", "12", "--batch", "2"]
+    command += ["--edge", "64", "--validation", "0.3"]
+    lost = []
+    for wait in (0.0, 0.2):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if line.startswith("epoch "))
+        before = int(line.split()[1].partition("/")[0])
+        time.sleep(wait)
+        process.kill()
+        process.stdout.close()
+        process.wait()
+        found = read_checkpoint(out / "checkpoints")
+        assert found is not None
+        lost.append(found[0] - before)
+    assert min(lost) >= 0, "an epoch that was reported is gone"
+    request = RecipeRequest(str(dsb_folder), str(out), dataclasses.replace(CONFIG, epochs=12))
+    steps = list(train_by_recipe(request))
+    epochs = [each.values["epoch"] for each in steps if each.kind == "epoch"]
+    assert epochs == list(range(found[0] + 1, 13))
+    assert steps[-1].values["report"]["epochs"] == 12
 
 
 @pytest.mark.parametrize(
