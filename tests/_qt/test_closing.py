@@ -1,0 +1,319 @@
+"""Windows that are closed, and programs that are killed: nothing that was drawn is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QApplication, QMessageBox
+from squares import EDGE, squares, write_sample
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg import sample_files
+from napari_nucleiseg._qt import closing, saving
+from napari_nucleiseg._qt.closing import rescue_folder
+from napari_nucleiseg._qt.dataset_dock import DatasetDock
+from napari_nucleiseg._qt.docks import dataset_dock
+from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg.models import user_models_folder
+from napari_nucleiseg.storage import DatasetLock, SaveFailed, read_label_tif
+
+TESTS = Path(__file__).parents[1]
+DRAWN = squares((EDGE, EDGE), (70, 70))
+
+
+class Desk:
+    """A window of its own with the Dataset dock."""
+
+    def __init__(self, qtbot: QtBot) -> None:
+        self.qtbot = qtbot
+        self.viewer = napari.Viewer(show=False, show_welcome_screen=False)
+        self.window = self.viewer.window._qt_window
+        self.dock: DatasetDock = dataset_dock(self.viewer)
+        self.layers = layers_for(self.viewer)
+
+    def open(self, folder: Path, sample_id: str = "b") -> None:
+        self.dock.opening.open(folder)
+        self.until(lambda: self.layers.session.dataset is not None)
+        self.layers.session.select(sample_id)
+        self.until(lambda: self.layers.sample is self.layers.session[sample_id])
+        self.until(lambda: not self.layers.is_loading)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        self.qtbot.waitUntil(condition, timeout=30_000)
+
+    def draw(self) -> None:
+        layer = self.layers.labels_layer
+        layer.data_setitem(np.nonzero(DRAWN), DRAWN[DRAWN > 0])
+
+
+@pytest.fixture
+def desks(qtbot: QtBot) -> Iterator[Callable[[], Desk]]:
+    made: list[Desk] = []
+
+    def make() -> Desk:
+        made.append(Desk(qtbot))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        desk.layers.session.pending.clear()
+        if isalive(desk.window):
+            desk.window.close()
+    QApplication.sendPostedEvents()
+    QApplication.processEvents()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the person was told in a message, which they dismissed."""
+    texts: list[str] = []
+    monkeypatch.setattr(QMessageBox, "information", lambda *words: texts.append(words[2]))
+    return texts
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(work: sample_files.Work) -> None:
+        raise SaveFailed(f"{work.sample.id} was not saved because the disk is full.")
+
+    monkeypatch.setattr(saving, "save_work", fail)
+    monkeypatch.setattr(closing, "save_work", fail)
+
+
+def close_window(desk: Desk) -> None:
+    desk.window.close()
+
+
+def close_viewer(desk: Desk) -> None:
+    desk.viewer.close()
+
+
+@pytest.mark.parametrize("close", [close_window, close_viewer])
+def test_what_is_unsaved_is_saved(
+    desks: Callable[[], Desk], squares_folder: Path, close: Callable[[Desk], None]
+) -> None:
+    desk = desks()
+    desk.open(squares_folder)
+    desk.draw()
+    close(desk)
+    np.testing.assert_array_equal(read_label_tif(squares_folder / "b" / "labels.tif"), DRAWN)
+    assert not (squares_folder / "b" / "recovery.tif").exists()
+    DatasetLock.acquire(squares_folder).release()
+
+
+def test_a_save_that_is_on_its_way_arrives(
+    desks: Callable[[], Desk], squares_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(work: sample_files.Work) -> Any:
+        time.sleep(0.5)
+        return sample_files.save_work(work)
+
+    monkeypatch.setattr(saving, "save_work", slowly)
+    desk = desks()
+    desk.open(squares_folder)
+    desk.draw()
+    desk.layers.saving.save()
+    desk.window.close()
+    np.testing.assert_array_equal(read_label_tif(squares_folder / "b" / "labels.tif"), DRAWN)
+
+
+def test_what_cannot_be_saved_is_rescued_and_comes_back(
+    desks: Callable[[], Desk], squares_folder: Path, told: list[str]
+) -> None:
+    desk = desks()
+    with DatasetLock.acquire(squares_folder):
+        desk.open(squares_folder)
+        desk.draw()
+        desk.window.close()
+    rescued = rescue_folder(squares_folder)
+    assert str(rescued) in told[0]
+    assert "being edited by" in told[0]
+    np.testing.assert_array_equal(read_label_tif(rescued / "b" / "labels.tif"), DRAWN)
+    assert not (squares_folder / "b" / "labels.tif").exists()
+    again = desks()
+    again.open(squares_folder)
+    np.testing.assert_array_equal(again.layers.current_labels(), DRAWN)
+
+
+def test_what_cannot_be_rescued_either_keeps_the_window(
+    desks: Callable[[], Desk],
+    squares_folder: Path,
+    full_disk: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = [QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Close]
+    asked: list[str] = []
+
+    def answer(*words: Any) -> QMessageBox.StandardButton:
+        asked.append(words[2])
+        return answers.pop(0)
+
+    monkeypatch.setattr(QMessageBox, "warning", answer)
+    desk = desks()
+    desk.open(squares_folder)
+    desk.draw()
+    assert not desk.window.close()
+    assert "disk is full" in asked[0]
+    assert "lose the corrections of b" in asked[0]
+    np.testing.assert_array_equal(desk.layers.current_labels(), DRAWN)
+    assert desk.layers.unsaved
+    assert desk.window.close()
+    assert answers == []
+
+
+# --- processes of their own
+
+
+class Program:
+    """A script with a real window."""
+
+    def __init__(self, script: str, *arguments: object) -> None:
+        paths = [str(TESTS), os.environ.get("PYTHONPATH", "")]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", script, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        )
+        self._patience = threading.Timer(60, self.process.kill)
+        self._patience.start()
+
+    def end(self) -> None:
+        self._patience.cancel()
+        self.process.kill()
+        self.process.communicate()
+
+    def wait_for(self, word: str) -> str:
+        """Give the rest of the first line that begins with a word."""
+        for line in self.process.stdout:
+            if line.startswith(word):
+                return line[len(word) :].strip()
+        raise AssertionError(f"It ended with code {self.process.wait()} and never said {word!r}.")
+
+
+@pytest.fixture
+def start(qapp: QApplication) -> Iterator[Callable[..., Program]]:
+    programs: list[Program] = []
+
+    def make(script: str, *arguments: object) -> Program:
+        programs.append(Program(script, *arguments))
+        return programs[-1]
+
+    yield make
+    for each in programs:
+        each.end()
+
+
+DRAW_AND_WAIT = """
+import sys
+from pathlib import Path
+import napari
+from qtpy.QtCore import QTimer
+from napari_nucleiseg._qt.docks import dataset_dock
+from napari_nucleiseg._qt.layers import layers_for
+
+viewer = napari.Viewer()
+layers = layers_for(viewer)
+dataset_dock(viewer).opening.open(Path(sys.argv[1]))
+
+def step():
+    if layers.sample is None or layers.is_loading:
+        return
+    if layers.sample.id != "b":
+        layers.session.select("b")
+        return
+    timer.stop()
+    layer = layers.labels_layer
+    layer.brush_size = 12
+    layer.paint((30, 40), 7)
+    print("drawn", int((layer.data == 7).sum()), flush=True)
+
+timer = QTimer()
+timer.timeout.connect(step)
+timer.start(50)
+napari.run()
+"""
+
+
+def test_strokes_of_a_program_that_was_killed_come_back(
+    desks: Callable[[], Desk], squares_folder: Path, start: Callable[..., Program], qtbot: QtBot
+) -> None:
+    program = start(DRAW_AND_WAIT, squares_folder)
+    area = int(program.wait_for("drawn"))
+    qtbot.waitUntil((squares_folder / "b" / "recovery.tif").exists, timeout=30_000)
+    program.process.send_signal(signal.SIGKILL)
+    program.process.wait()
+    desk = desks()
+    desk.open(squares_folder)
+    assert desk.layers.session.is_writable, "the lock of a dead program is taken over"
+    assert desk.dock.banner.notice is not None
+    assert "restored" in desk.dock.banner.notice.text
+    assert int((desk.layers.current_labels() == 7).sum()) == area > 100
+    assert desk.layers.unsaved
+
+
+TRAIN_AND_CLOSE = """
+import sys
+from pathlib import Path
+import napari
+from qtpy.QtCore import QTimer
+from napari_nucleiseg._qt.train_dock import TrainDock
+from napari_nucleiseg.engine import Engine
+from napari_nucleiseg.runs import runs_folder
+from napari_nucleiseg.session import session_for
+
+viewer = napari.Viewer()
+session = session_for(viewer)
+session.open_dataset(Path(sys.argv[1]))
+session.set_model("old one")
+engine = Engine("train_fakes:JOBS")
+dock = TrainDock(viewer, session, engine)
+viewer.window.add_dock_widget(dock, name="Train")
+dock.form.name.setText("slow")
+dock.run_bar.start_button.click()
+
+def step():
+    if (runs_folder() / "slow" / "done").exists():
+        timer.stop()
+        print("child", engine.pid, flush=True)
+        viewer.close()
+
+timer = QTimer()
+timer.timeout.connect(step)
+timer.start(50)
+napari.run()
+"""
+
+
+def test_a_window_that_is_closed_while_a_model_is_trained_lets_all_processes_end(
+    squares_folder: Path, start: Callable[..., Program], qtbot: QtBot
+) -> None:
+    write_tiny_model(user_models_folder() / "old one")
+    for name in "def":
+        write_sample(squares_folder / name, DRAWN, masks=True)
+    program = start(TRAIN_AND_CLOSE, squares_folder)
+    child = int(program.wait_for("child"))
+    # The training would go on for ten seconds, and its child for ever.
+    assert program.process.wait(timeout=30) == 0
+    qtbot.waitUntil(lambda: not is_alive(child), timeout=30_000)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
