@@ -14,7 +14,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -122,7 +122,16 @@ def trials(by_field: dict[str, list[Sample]], counts: Sequence[int]) -> list[Tri
         most = sum(len(by_field[name]) for name in rest)
         reached = [count for count in counts if largest < count <= most]
         found += [Trial(f"all but {judge}", count, rest, (judge,)) for count in reached]
-    return sorted(found, key=lambda trial: trial.count, reverse=True)
+    return [trial for turn in _turns(found) for trial in turn]
+
+
+def _turns(found: Sequence[Trial]) -> Iterator[list[Trial]]:
+    """One trial of each count first, so that a run that is cut short says something of all."""
+    left = sorted(found, key=lambda trial: -trial.count)
+    while left:
+        turn = list({trial.count: trial for trial in reversed(left)}.values())
+        left = [trial for trial in left if trial not in turn]
+        yield turn[::-1]
 
 
 def pick(by_field: dict[str, list[Sample]], trial: Trial) -> list[Sample]:

@@ -94,9 +94,11 @@ def test_presets_and_parts_set_the_details_and_the_estimate(dock):
     form = dock.form
     quick, first = form.config, dock.estimate.text()
     assert quick.network == find_model("old one").network
+    assert quick.freeze_encoder, "there is no time for more"
     form.presets.setCurrentIndex(form.presets.findData(Preset.THOROUGH))
-    form.parts.setCurrentIndex(1)
     assert form.config.steps > quick.steps
+    assert not form.config.freeze_encoder
+    form.parts.setCurrentIndex(form.parts.findData(True))
     assert form.config.freeze_encoder
     assert dock.estimate.text() != first
     form.start_from.setCurrentText(NOTHING)
@@ -194,6 +196,12 @@ def test_what_is_to_be_known_stays_in_sight(dock, qtbot):
     press(qtbot, dock.gate.keep)
     assert dock.notes.text() == "A thing to know."
     assert dock.notes.isVisible()
+
+
+def test_the_verdict_is_in_sight_at_once(dock, qtbot):
+    train(dock, qtbot)
+    qtbot.waitUntil(lambda: dock.gate.height() <= dock.viewport().height())
+    assert not dock.gate.use.visibleRegion().isEmpty()
 
 
 def test_keeping_the_old_model_changes_nothing(dock, session, qtbot):

@@ -12,7 +12,7 @@ from napari_nucleiseg._qt.curve_plot import CurvePlot
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.runs import Run, read_curves
 
-LOSS, AP_50, MEAN_AP, TRAIN_AP_50 = "loss", "AP .5", "mean AP", "AP .5 trained on"
+LOSS, AP_50, MEAN_AP, TRAIN_AP_50 = "loss", "AP .5", "mean AP", "train"
 _SMOOTHING = 0.9
 
 
@@ -33,7 +33,7 @@ class Learning(QWidget):
 
     def _lay_out(self) -> None:
         self.scores.setToolTip(
-            "On held-out images; and on some that it trains on: where these two part, it "
+            "AP .5 on held-out images, and on some that it trains on: where these part, it "
             "learns them by heart."
         )
         pictures = QGridLayout()

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFrame,
@@ -97,7 +97,7 @@ class TrainDock(QScrollArea):
         self.badge, self.estimate, self.notes = DeviceBadge(), QLabel(), QLabel()
         self.resume, self.finish, self.back = QPushButton(), QPushButton(), QPushButton()
         self.learning = Learning()
-        self.pages = QStackedWidget()
+        self.pages = _Pages()
         self._lay_out()
         self._connect()
         self.form.show_model(self._session.model or next(iter(list_models()), None))
@@ -134,6 +134,11 @@ class TrainDock(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumWidth(max(_NARROWEST, self.pages.minimumSizeHint().width()))
+
+    def _show_page(self, index: int) -> None:
+        self.pages.setCurrentIndex(index)
+        self.pages.updateGeometry()
+        self.ensureVisible(0, 0)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Start the engine, so that it is ready by the time that Train is pressed."""
@@ -371,8 +376,7 @@ class TrainDock(QScrollArea):
 
     def _end_comparison(self) -> None:
         self.run_bar.end("Trained. Decide whether the new model is used.")
-        self.pages.setCurrentWidget(self.gate)
-        self.ensureVisible(0, 0)
+        self._show_page(1)
 
     def _on_accepted(self) -> None:
         if self._new is None:
@@ -416,10 +420,27 @@ class TrainDock(QScrollArea):
         self._leave_gate(kept)
 
     def _leave_gate(self, message: str) -> None:
-        self.pages.setCurrentIndex(0)
+        self._show_page(0)
         self.run_bar.say(message)
         self._show_dataset()
 
     def _on_image_chosen(self, sample_id: str) -> None:
         if sample_id in self._session:
             self._session.select(sample_id)
+
+
+class _Pages(QStackedWidget):
+    """As high as the page that is shown: the buttons of a short one are not far below."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Take the height of the page that is shown."""
+        width = super().minimumSizeHint().width()
+        return QSize(width, self.heightForWidth(width))
+
+    def heightForWidth(self, width: int) -> int:  # noqa: N802 - Qt's name
+        """Take that of the page that is shown."""
+        page, margins = self.currentWidget(), self.contentsMargins()
+        inside = width - margins.left() - margins.right()
+        wanted = page.heightForWidth(inside) if page.hasHeightForWidth() else -1
+        needed = max(wanted, page.minimumSizeHint().height())
+        return int(needed + margins.top() + margins.bottom())

@@ -44,7 +44,7 @@ _LABELS = {
     "crop": "Edge of a crop",
     "validation": "Held out",
 }
-_PARTS = (("All layers", False), ("Decoder only, the encoder stays", True))
+_PARTS = (("Decoder only, the encoder stays", True), ("All layers", False))
 _PRESETS = (
     ("Quick: a few minutes", Preset.QUICK),
     ("Thorough: an hour or so", Preset.THOROUGH),
@@ -199,6 +199,8 @@ class TrainForm(QWidget):
     def _on_preset_changed(self) -> None:
         if self.preset is Preset.CLASSIC and not (self.start and self.start.network == _CLASSIC):
             self.start_from.setCurrentText(ENCODER)
+        # Time to train all layers well is what the quick one has not.
+        self.parts.setCurrentIndex(self.parts.findData(self.preset is not Preset.THOROUGH))
         self._show_start()
         self._use_preset()
 
