@@ -1,0 +1,129 @@
+"""What a person does in an hour, by mouse and keys, in one window: nothing is called directly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hand import Hand, shown_window
+from napari import Viewer
+from PIL import Image
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+from squares import squares, write_sample
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg import sample_files
+from napari_nucleiseg._qt.canvas import main_window
+from napari_nucleiseg._qt.docks import show_dock
+from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg.session import session_for
+from napari_nucleiseg.storage import Status, read_label_tif, read_state
+
+EDGE = 128
+# Two nuclei that touch, which the model takes for one, and three that stand alone.
+NUCLEI = squares((EDGE, EDGE), (20, 20), (40, 20), (20, 80), (90, 20), (90, 80))
+
+
+@pytest.fixture(scope="module")
+def window(qapp: QApplication) -> Iterator[Viewer]:
+    with shown_window() as viewer:
+        main_window(viewer).resize(1280, 800)
+        yield viewer
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in "ab":
+        write_sample(tmp_path / "data" / name, NUCLEI, masks=False)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def until(qtbot: QtBot) -> Callable[[Callable[[], bool]], None]:
+    return lambda condition: qtbot.waitUntil(condition, timeout=30_000)
+
+
+def ids(labels: np.ndarray) -> set[int]:
+    return set(np.unique(labels).tolist()) - {0}
+
+
+def test_open_predict_correct_save_and_open_again(
+    window: Viewer, folder: Path, tmp_path: Path, qtbot: QtBot, until: Any
+) -> None:
+    layers, session = layers_for(window), session_for(window)
+    session.set_model(write_tiny_model(tmp_path / "tiny"))
+    dataset, segment = show_dock(window, "Dataset"), show_dock(window, "Segment")
+    correct = show_dock(window, "Correct")
+    dataset.opening.open(folder)
+    until(lambda: layers.labels_layer is not None and not layers.is_loading)
+
+    qtbot.mouseClick(segment.run_bar.start_button, Qt.MouseButton.LeftButton)
+    until(lambda: layers.labels_layer.data.any())
+    until(lambda: not segment.segmenter.is_running)
+    window.reset_view()
+    QTest.qWait(200)
+    hand = Hand(window)
+
+    def now() -> np.ndarray:
+        return layers.labels_layer.data.copy()
+
+    def at(y: int, x: int) -> int:
+        return int(layers.labels_layer.data[y, x])
+
+    predicted = now()
+    assert len(ids(predicted)) == 4
+    assert at(30, 30) == at(50, 30) != 0
+
+    hand.use("K", 30, 30)
+    hand.drag(*[(39.5, x) for x in range(12, 50, 3)])
+    assert at(30, 30) != at(50, 30), "cut in two"
+    hand.use("J", 100, 30)
+    hand.click(100, 90)
+    assert at(100, 30) == at(100, 90) != 0, "joined"
+    hand.use("D", 30, 90)
+    assert at(30, 90) == 0, "deleted"
+    deleted = now()
+    hand.press("Z", ctrl=True)
+    assert at(30, 90) != 0, "undone"
+    hand.press("Z", ctrl=True, shift=True)
+    np.testing.assert_array_equal(now(), deleted)
+    hand.use("N", 30, 90)
+    assert at(30, 90) != 0, "added"
+    for _ in range(4):
+        hand.press("Z", ctrl=True)
+    np.testing.assert_array_equal(now(), predicted)
+    for _ in range(4):
+        hand.press("Z", ctrl=True, shift=True)
+    corrected = now()
+    assert len(ids(corrected)) == 4
+
+    hand.press("S")
+    until(lambda: not layers.unsaved and not layers.saving.is_busy)
+    assert correct.save_row.text.text() == "a: corrected"
+    np.testing.assert_array_equal(read_label_tif(folder / "a" / "labels.tif"), corrected)
+    masks = [np.asarray(Image.open(each)) > 0 for each in (folder / "a" / "masks").glob("*.png")]
+    assert len(masks) == len(ids(corrected))
+    np.testing.assert_array_equal(np.any(masks, axis=0), corrected > 0)
+
+    hand.press("W")
+    until(lambda: layers.sample is session["b"] and not layers.is_loading)
+    assert not layers.labels_layer.data.any()
+    session.close_dataset()
+    until(lambda: layers.labels_layer is None)
+    dataset.opening.open(folder)
+    until(lambda: layers.labels_layer is not None and not layers.is_loading)
+    np.testing.assert_array_equal(now(), corrected)
+    assert not layers.unsaved
+    assert read_state(folder / "a").status is Status.CORRECTED
+
+    QTest.qWait(100)
+    hand.press("A")
+    until(lambda: read_state(folder / "a").status is Status.APPROVED)
+    found = sample_files.open_sample(session["a"], folder / "a", writable=True)
+    np.testing.assert_array_equal(found.labels, corrected)
