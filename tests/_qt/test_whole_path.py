@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from hand import Hand, shown_window
 from napari import Viewer
+from napari.layers import Labels
 from PIL import Image
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
@@ -18,11 +21,11 @@ from qtpy.QtWidgets import QApplication
 from squares import squares, write_sample
 from tiny_models import write_tiny_model
 
-from napari_nucleiseg import sample_files
+from napari_nucleiseg import edits, sample_files
 from napari_nucleiseg._qt.canvas import main_window
 from napari_nucleiseg._qt.docks import show_dock
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg.session import session_for
+from napari_nucleiseg._qt.workers import JobHandle
 from napari_nucleiseg.storage import Status, read_label_tif, read_state
 
 EDGE = 128
@@ -49,15 +52,27 @@ def until(qtbot: QtBot) -> Callable[[Callable[[], bool]], None]:
     return lambda condition: qtbot.waitUntil(condition, timeout=30_000)
 
 
+@pytest.fixture
+def desk(window: Viewer, tmp_path: Path) -> Iterator[Any]:
+    """The docks without a dataset; all is as before afterwards."""
+    layers = layers_for(window)
+    layers.session.set_model(write_tiny_model(tmp_path / "tiny"))
+    yield layers
+    layers.saving.finish()
+    layers.session.close_dataset()
+    window.window.remove_dock_widget("all")
+    QApplication.sendPostedEvents()
+    QApplication.processEvents()
+
+
 def ids(labels: np.ndarray) -> set[int]:
     return set(np.unique(labels).tolist()) - {0}
 
 
 def test_open_predict_correct_save_and_open_again(
-    window: Viewer, folder: Path, tmp_path: Path, qtbot: QtBot, until: Any
+    window: Viewer, desk: Any, folder: Path, qtbot: QtBot, until: Any
 ) -> None:
-    layers, session = layers_for(window), session_for(window)
-    session.set_model(write_tiny_model(tmp_path / "tiny"))
+    layers, session = desk, desk.session
     dataset, segment = show_dock(window, "Dataset"), show_dock(window, "Segment")
     correct = show_dock(window, "Correct")
     dataset.opening.open(folder)
@@ -127,3 +142,41 @@ def test_open_predict_correct_save_and_open_again(
     until(lambda: read_state(folder / "a").status is Status.APPROVED)
     found = sample_files.open_sample(session["a"], folder / "a", writable=True)
     np.testing.assert_array_equal(found.labels, corrected)
+
+
+def test_ten_samples_leave_nothing_behind(
+    window: Viewer, desk: Any, folder: Path, qtbot: QtBot, until: Any
+) -> None:
+    segment, dataset = show_dock(window, "Segment"), show_dock(window, "Dataset")
+    show_dock(window, "Correct")
+    dataset.opening.open(folder)
+    until(lambda: desk.labels_layer is not None)
+    seen: list[weakref.ref[Labels]] = []
+    widgets = 0
+    for number in range(10):
+        wanted = desk.session["ba"[number % 2]]
+        desk.session.select(wanted.id)
+        until(lambda wanted=wanted: desk.sample is wanted and not desk.is_loading)
+        qtbot.mouseClick(segment.run_bar.start_button, Qt.MouseButton.LeftButton)
+        until(lambda: not segment.segmenter.is_running)
+        layer = desk.labels_layer
+        layer.mode = "paint"
+        layer.paint((10, 10 * number), 50 + number)
+        desk.apply_edit(edits.delete(layer.data, 50 + number))
+        layer.undo()
+        desk.saving.save()
+        until(lambda: not desk.saving.is_busy and not desk.unsaved)
+        seen.append(weakref.ref(layer))
+        if number == 4:
+            widgets = count_widgets(qtbot)
+    del layer
+    assert count_widgets(qtbot) <= widgets
+    assert [each() for each in seen] == [None] * 9 + [desk.labels_layer]
+    application = QApplication.instance()
+    until(lambda: not application.findChildren(JobHandle))
+
+
+def count_widgets(qtbot: QtBot) -> int:
+    qtbot.wait(500)
+    gc.collect()
+    return len(QApplication.allWidgets())
