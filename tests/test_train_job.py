@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from napari_nucleiseg.config import PredictConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
@@ -24,9 +27,15 @@ CONFIG = TrainConfig(steps=2, epoch_steps=2, batch=2, crop=64, validation=0.3)
 def test_a_dataset_becomes_a_model_that_predicts(dsb_folder: Path, tmp_path: Path) -> None:
     damaged = next(dsb_folder.glob("*/images/*.png"))
     damaged.write_bytes(damaged.read_bytes()[:200])
+    spoiled = next(each for each in dsb_folder.glob("*/images/*.png") if each != damaged)
+    values = np.full((128, 128), np.nan, np.float32)
+    tifffile.imwrite(spoiled.with_suffix(".tif"), values)
+    spoiled.unlink()
     request = TrainRequest(str(dsb_folder), str(tmp_path / "run"), CONFIG, name="mine")
     steps = list(train(request))
-    assert [each.values["id"] for each in steps if each.kind == "problem"] == [damaged.stem]
+    problems = {each.values["id"]: each.message for each in steps if each.kind == "problem"}
+    assert problems.keys() == {damaged.stem, spoiled.stem}
+    assert "NaN" in problems[spoiled.stem]
 
     model = check_model_folder(Path(steps[-1].values["model"]))
     assert (model.name, model.network) == ("mine", "nuclei")
@@ -41,8 +50,16 @@ def test_a_dataset_becomes_a_model_that_predicts(dsb_folder: Path, tmp_path: Pat
     maps = list(Predictor(model).predict_maps(image, PredictConfig()))[-1].values["maps"]
     assert maps.shape == (70, 90, 3)
 
-    again = TrainRequest(str(dsb_folder), str(tmp_path / "tuned"), CONFIG, start=str(model.folder))
-    assert list(train(again))[-1].kind == "result"
+    learned = split["train"][:1]
+    only = tuple(sorted({each.stem for each in dsb_folder.glob("*/images/*")} - set(learned)))
+    again = TrainRequest(
+        str(dsb_folder), str(tmp_path / "tuned"), CONFIG, start=str(model.folder), only=only
+    )
+    steps = list(train(again))
+    assert any("1 image that the old model learned from is mixed in" in s.message for s in steps)
+    tuned = check_model_folder(Path(steps[-1].values["model"]))
+    assert tuned.info["training"]["split"]["old"] == learned
+    assert tuned.decode == model.decode, "tuned on so few, they would suit no others"
 
 
 def test_a_test_sample_and_its_field_are_never_learned_from(
@@ -70,21 +87,27 @@ def test_a_model_of_another_network_is_no_start(dsb_folder: Path, tmp_path: Path
         next(train(request))
 
 
-def test_a_killed_run_goes_on_with_the_same_command(dsb_folder: Path, tmp_path: Path) -> None:
+def test_an_interrupt_makes_a_model_of_the_best_and_the_same_command_goes_on(
+    dsb_folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-m", "napari_nucleiseg.cli", "train", str(dsb_folder)]
     command += ["--out", str(out), "--steps", "40", "--epoch-steps", "2", "--batch", "2"]
     command += ["--crop", "64", "--validation", "0.3"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 240
     while not (out / "checkpoints" / "CURRENT").exists():
         assert process.poll() is None, "the run ended before its first checkpoint"
         assert time.monotonic() < deadline, "no checkpoint in four minutes"
         time.sleep(0.05)
-    process.kill()
-    process.wait()
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert f"Model: {out / 'model'}" in said
     before, _, _ = read_checkpoint(out / "checkpoints")
+    assert check_model_folder(out / "model").info["training"]["steps"] == before
     assert 2 <= before < 40
+    assert (out / "stopped").exists()
 
     request = TrainRequest(
         str(dsb_folder),
@@ -95,3 +118,4 @@ def test_a_killed_run_goes_on_with_the_same_command(dsb_folder: Path, tmp_path: 
     assert next(each.done for each in steps if each.kind == "step") == before + 1
     assert steps[-1].kind == "result"
     assert check_model_folder(out / "model").info["training"]["steps"] == 40
+    assert not (out / "stopped").exists()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.atomic import saving, write_bytes_atomically
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.dataset import (
     Sample,
@@ -273,19 +273,21 @@ def write_trained(
 
     network = build_network(request.config.network)
     set_weights(network, trained.weights)
+    graph = network_to_onnx(network)
     folder = Path(request.out) / MODEL
-    write_model(
-        folder,
-        network=request.config.network,
-        weights=trained.weights,
-        graph=network_to_onnx(network),
-        decode=trained.decode,
-        diameter=float(np.median([each.diameter for each in examples])),
-        name=request.name or Path(request.out).name,
-        training={**describe_run(request, split), "steps": trained.steps},
-        scores=trained.scores,
-        versions=_versions(),
-    )
+    with saving(folder):
+        write_model(
+            folder,
+            network=request.config.network,
+            weights=trained.weights,
+            graph=graph,
+            decode=trained.decode,
+            diameter=float(np.median([each.diameter for each in examples])),
+            name=request.name or Path(request.out).name,
+            training={**describe_run(request, split), "steps": trained.steps},
+            scores=trained.scores,
+            versions=_versions(),
+        )
     return folder
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.atomic import saving, write_bytes_atomically
 
 Arrays = dict[str, np.ndarray]
 CURRENT = "CURRENT"
@@ -42,23 +42,23 @@ def write_checkpoint(
 
     Raises
     ------
-    OSError
+    SaveFailed
         If it cannot be written; the earlier checkpoints stay.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     blobs = {f"{name}.npz": _to_bytes(arrays) for name, arrays in parts.items()}
     hashes = {name: hashlib.sha256(blob).hexdigest() for name, blob in blobs.items()}
     blobs["state.json"] = json.dumps({"step": step, "state": state, "files": hashes}).encode()
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-    try:
-        for name, blob in blobs.items():
-            write_bytes_atomically(temporary / name, blob)
-        target = folder / f"step-{step:08d}"
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    target = folder / f"step-{step:08d}"
+    with saving(target):
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+        try:
+            for name, blob in blobs.items():
+                write_bytes_atomically(temporary / name, blob)
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.rename(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     write_bytes_atomically(folder / CURRENT, target.name.encode())
     _drop_old(folder)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.atomic import saving, write_bytes_atomically
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.nn.augment import Example
@@ -44,10 +44,16 @@ class Preview:
         -------
         Path
             Of the PNG file.
+
+        Raises
+        ------
+        SaveFailed
+            If the disk does not take it.
         """
         drawn = overlay(self.example.image, labels_from_maps(maps, decode))
         path = self.folder / f"step-{step:08d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with saving(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(path, encode_png(_middle(drawn)))
         return path
 
