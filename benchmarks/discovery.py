@@ -62,13 +62,17 @@ def _options() -> argparse.Namespace:
 
 def start(how: str) -> tuple[float, float]:
     """Start napari once; gives seconds of the clock and of the processor."""
-    printed = subprocess.run(
-        [sys.executable, "-c", START, how],
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ).stdout.splitlines()[-1].split()
+    printed = (
+        subprocess.run(
+            [sys.executable, "-c", START, how],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        .stdout.splitlines()[-1]
+        .split()
+    )
     return float(printed[0]), float(printed[1])
 
 
