@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from squares import EDGE, squares, write_sample
 from tiny_models import bright_blobs, write_tiny_model
 
-from napari_nucleiseg.comparison import Comparison, Judged, compare, held_out
+from napari_nucleiseg.comparison import Comparison, Judged, compare, held_out, judge
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import Sample, read_dataset
 from napari_nucleiseg.errors import BadInput
@@ -66,6 +69,11 @@ def test_what_got_worse_comes_first_with_both_means(tmp_path: Path) -> None:
     assert result.means()["F1"] == (1.0, 0.0)
     assert result.means()["Found nuclei"] == (1.5, 0.0)
     assert result.gain() is None, "two fields are too few"
+    drawn = [
+        decode(each) for image in result.images for each in (image.old_picture, image.new_picture)
+    ]
+    assert {each.shape for each in drawn} == {(*SHAPE, 3)}
+    assert all((old != new).any() for old, new in zip(drawn[::2], drawn[1::2], strict=True))
 
 
 def test_without_an_old_model_only_the_new_one_is_scored(tmp_path: Path) -> None:
@@ -75,6 +83,32 @@ def test_without_an_old_model_only_the_new_one_is_scored(tmp_path: Path) -> None
     result = list(compare(samples, new, None, PredictConfig()))[-1].values["comparison"]
     assert result.means()["AP .5"] == (None, 1.0)
     assert result.gain() is None
+
+
+def decode(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def test_images_of_one_field_are_judged_together_without_a_table(tmp_path: Path) -> None:
+    names = ("a", "copy of a", "b", "copy of b")
+    for name in names:
+        write_sample(tmp_path / "data" / name, squares(SHAPE, (10, 10)), masks=True)
+        noise = np.random.default_rng(ord(name[-1])).integers(0, 255, SHAPE, dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "data" / name / "images" / f"{name}.png")
+    new = write_tiny_model(tmp_path / "new")
+    split = {"train": names[:1], "validation": names[1:]}
+    rewrite_info(new.folder, training={"split": split})
+    samples = read_dataset(tmp_path / "data").samples
+    first, *_, last = judge(new.folder, None, samples, PredictConfig())
+    assert first.kind == "model"
+    result = last.values["comparison"]
+    assert {each.sample.id for each in result.images} == set(names[2:]), "a was learned from"
+    assert result.fields == 1
+
+
+def rewrite_info(folder: Path, **changes) -> None:
+    path = folder / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 def test_nothing_held_out_is_said(tmp_path: Path) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_nucleiseg.config import PredictConfig
-from napari_nucleiseg.dataset import Sample
+from napari_nucleiseg.dataset import Sample, read_sample_image
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
 from napari_nucleiseg.metrics import Interval, Scores, bootstrap_interval
 from napari_nucleiseg.models import Model, check_model_folder
+from napari_nucleiseg.overlay import encode_png, overlay
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
 
 # "alike" are held out, but of the field that was learned from.
 _LEARNED = ("train", "old", "alike")
+_EDGE = 384  # px of a picture: two of them stand side by side in a dock
 ENOUGH_FIELDS = 5
 """From fewer fields no interval can be drawn that means anything."""
 
@@ -34,11 +37,16 @@ class Judged:
     new : Scores
     old : Scores, or None
         None where there is no old model.
+    new_picture, old_picture : bytes
+        PNG files of the middle of the image with the outlines of what they found; empty
+        where none was drawn.
     """
 
     sample: Sample
     new: Scores
     old: Scores | None
+    new_picture: bytes = b""
+    old_picture: bytes = b""
 
     @property
     def gain(self) -> float:
@@ -151,7 +159,7 @@ def compare(
     before = (yield from _scores(samples, old, config, 0, total)) if old else {}
     after = yield from _scores(samples, new, config, total - len(samples), total)
     images = tuple(
-        Judged(each, after[each.id], before.get(each.id))
+        _judged(each, after[each.id], before.get(each.id))
         for each in samples
         if each.id in after and (old is None or each.id in before)
     )
@@ -185,19 +193,37 @@ def judge(
     """
     new = check_model_folder(folder)
     yield Progress(0, 0, "Comparing", "model", {"model": new})
+    # Neighbours that no table tells of count as one field here too, as when it was split.
+    fields = find_fields(samples)
+    samples = [replace(each, field=fields[each.id]) for each in samples]
     try:
         yield from compare(held_out(samples, new, old), new, old, config)
     except BadInput as error:
         yield Progress(0, 0, str(error), "problem")
 
 
+def _judged(sample: Sample, new: tuple[Scores, bytes], old: tuple[Scores, bytes] | None) -> Judged:
+    if old is None:
+        return Judged(sample, new[0], None, new[1])
+    return Judged(sample, new[0], old[0], new[1], old[1])
+
+
 def _scores(
     samples: Sequence[Sample], model: Model, config: PredictConfig, first: int, total: int
 ) -> Any:
-    """Score one model; a generator of Progress that returns Scores by sample id."""
-    found: dict[str, Scores] = {}
+    """Score one model; a generator of Progress that returns Scores and a picture by id."""
+    found: dict[str, tuple[Scores, bytes]] = {}
+    by_id = {each.id: each for each in samples}
     for step in evaluate(samples, Predictor(model), config, model.decode):
         if step.kind == "sample":
-            found[step.values["id"]] = step.values["scores"]
+            sample = by_id[step.values["id"]]
+            picture = _draw(read_sample_image(sample), step.values["labels_pred"])
+            found[sample.id] = step.values["scores"], picture
         yield Progress(first + step.done, total, f"Comparing: {model.name}", "compare")
     return found
+
+
+def _draw(image: np.ndarray, labels: np.ndarray) -> bytes:
+    height, width = labels.shape
+    top, left = max(0, height - _EDGE) // 2, max(0, width - _EDGE) // 2
+    return encode_png(overlay(image, labels)[top : top + _EDGE, left : left + _EDGE])

@@ -29,8 +29,9 @@ TESTS = Path(__file__).parent.parent
 def session(viewer, tmp_path, monkeypatch):
     """A viewer's session: `a` to `d` have masks, `e` and `f` have none."""
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
-    for name in "abcdef":
-        labels = squares(SHAPE, (10, 10), (50, 50))
+    for number, name in enumerate("abcdef"):
+        # Equal images would count as one field of view.
+        labels = squares(SHAPE, (10, 10 + number), (50, 50))
         write_sample(tmp_path / "my data" / name, labels, masks=name < "e")
     write_tiny_model(user_models_folder() / "old one")
     viewer.show()  # the engine starts with the first sight of the dock
@@ -215,7 +216,10 @@ def test_keeping_the_old_model_changes_nothing(dock, session, qtbot):
 
 def test_a_row_of_the_gate_opens_its_image(dock, session, qtbot):
     train(dock, qtbot)
+    assert dock.gate.old_picture.height() == dock.gate.new_picture.height() == 0
     dock.gate.table.selectRow(0)
+    for picture in (dock.gate.old_picture, dock.gate.new_picture):
+        assert not picture.pixmap().isNull(), "side by side"
     layers = layers_for(session.viewer_of_test)
     qtbot.waitUntil(lambda: layers.sample is not None and layers.sample.id == "d")
 

@@ -7,7 +7,7 @@ import pytest
 
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.nn.augment import crop_and_targets, example, median_diameter
-from napari_nucleiseg.nn.batches import batches, draw_batch, sampling_weights
+from napari_nucleiseg.nn.batches import OLD_SHARE, batches, draw_batch, sampling_weights
 from napari_nucleiseg.synthetic import make_image
 
 CONFIG = TrainConfig(crop=96, batch=2, steps=5)
@@ -67,6 +67,13 @@ def test_rare_modalities_are_drawn_more_often(examples: list) -> None:
     weights = sampling_weights(examples)
     assert weights.sum() == pytest.approx(1)
     assert weights[4] == pytest.approx(2 * weights[0])
+
+
+def test_old_images_are_drawn_most_but_new_ones_too(examples: list) -> None:
+    weights = sampling_weights(examples[:2], examples[2:])
+    assert weights.sum() == pytest.approx(1)
+    assert weights[2:].sum() == pytest.approx(OLD_SHARE)
+    assert (weights > 0).all()
 
 
 def test_the_median_diameter_is_that_of_a_disc() -> None:

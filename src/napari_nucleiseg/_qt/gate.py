@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_nucleiseg._qt.picture import Picture
 from napari_nucleiseg._qt.score_table import ScoreTable
-from napari_nucleiseg.comparison import ENOUGH_FIELDS, SCORES, Comparison
+from napari_nucleiseg.comparison import ENOUGH_FIELDS, SCORES, Comparison, Judged
 
 if TYPE_CHECKING:
     from napari_nucleiseg.models import Model
@@ -41,11 +43,13 @@ class Gate(QWidget):
         self.title, self.verdict = QLabel(), QLabel()
         self.use, self.keep = QPushButton("Use this model"), QPushButton("Keep the old one")
         self.table = ScoreTable(_COLUMNS)
+        self.old_picture, self.new_picture = Picture(), Picture()
+        self._judged: dict[str, Judged] = {}
         self.cells: dict[str, tuple[QLabel, QLabel, QLabel]] = {}
         self._lay_out()
         self.use.clicked.connect(self.accepted)
         self.keep.clicked.connect(self.refused)
-        self.table.chosen.connect(self.chosen)
+        self.table.chosen.connect(self._on_chosen)
 
     def _lay_out(self) -> None:
         for each in (self.title, self.verdict):
@@ -62,7 +66,34 @@ class Gate(QWidget):
         rows.addLayout(self._scores())
         rows.addWidget(self.verdict)
         rows.addWidget(self.table, stretch=1)
+        rows.addLayout(self._pictures())
         rows.addLayout(buttons)
+
+    def _pictures(self) -> QHBoxLayout:
+        self.table.setToolTip("Click a row to see what both models found, and to open the image.")
+        row = QHBoxLayout()
+        for picture, name in ((self.old_picture, "old"), (self.new_picture, "new")):
+            picture.setToolTip(f"What the {name} model found, in the middle of the image.")
+            row.addWidget(picture)
+        return row
+
+    def _on_chosen(self, sample_id: str) -> None:
+        """Show what both models made of an image, side by side."""
+        judged = self._judged.get(sample_id)
+        self.old_picture.show_png(judged.old_picture if judged else b"")
+        self.new_picture.show_png(judged.new_picture if judged else b"")
+        self.chosen.emit(sample_id)
+
+    def _show_images(self, images: Sequence[Judged]) -> None:
+        self._judged = {each.sample.id: each for each in images}
+        for picture in (self.old_picture, self.new_picture):
+            picture.show_png(b"")
+        self.table.show_rows(
+            [
+                (each.sample.id, each.old.mean_ap if each.old else 0.0, each.new.mean_ap, each.gain)
+                for each in images
+            ]
+        )
 
     def _scores(self) -> QGridLayout:
         grid = QGridLayout()
@@ -86,12 +117,7 @@ class Gate(QWidget):
         for name, (before, after) in comparison.means().items():
             self._show_score(name, before, after)
         self.verdict.setText(in_words(comparison))
-        self.table.show_rows(
-            [
-                (each.sample.id, each.old.mean_ap if each.old else 0.0, each.new.mean_ap, each.gain)
-                for each in comparison.images
-            ]
-        )
+        self._show_images(comparison.images)
         self.keep.setText("Keep the old one" if old else "Do not use it")
 
     def show_failure(self, message: str, new: Model, old: Model | None) -> None:
@@ -100,7 +126,7 @@ class Gate(QWidget):
         for name in self.cells:
             self._show_score(name, None, None)
         self.verdict.setText(message)
-        self.table.show_rows([])
+        self._show_images([])
         self.keep.setText("Keep the old one" if old else "Do not use it")
 
     def _show_score(self, name: str, before: float | None, after: float | None) -> None:

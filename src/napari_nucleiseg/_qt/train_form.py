@@ -89,7 +89,7 @@ class TrainForm(QWidget):
         self.start_from.addItems([MODEL, ENCODER, NOTHING])
         self.mix_old.setChecked(True)
         self.mix_old.setToolTip(
-            "Half of what is trained on are then images that the model knows, so that it does "
+            "Most of what is trained on are then images that the model knows, so that it does "
             "not unlearn. They are never used to judge the new model."
         )
         for text, frozen in _PARTS:

@@ -13,25 +13,25 @@ from napari_nucleiseg.nn.augment import Example, crop_and_targets
 
 Batch = tuple[np.ndarray, np.ndarray]
 AHEAD = 4
+OLD_SHARE = 2 / 3
+"""Share of the crops from what the start knows: half of them was too few not to unlearn."""
 
 
 def sampling_weights(new: Sequence[Example], old: Sequence[Example] = ()) -> np.ndarray:
-    """Give old and new images half of the crops each, and rare modalities a larger share.
+    """Give images of rare modalities a larger share, and old images most of the crops.
 
     Returns
     -------
     (n,) float64
-        Those of `new`, then of `old`; inverse square roots of the modality's count,
-        summing to 1.
+        Those of `new`: inverse square roots of the modality's count. Then those of `old`:
+        all alike, `OLD_SHARE` together. All sum to 1.
     """
-    parts = [_of_modalities(each) for each in (new, old) if each]
-    return np.concatenate(parts) / len(parts)
-
-
-def _of_modalities(examples: Sequence[Example]) -> np.ndarray:
-    counts = collections.Counter(each.modality for each in examples)
-    weights = np.array([counts[each.modality] ** -0.5 for each in examples])
-    return np.asarray(weights / weights.sum())
+    counts = collections.Counter(each.modality for each in new)
+    weights = np.array([counts[each.modality] ** -0.5 for each in new])
+    weights /= weights.sum()
+    if not old:
+        return weights
+    return np.concatenate([(1 - OLD_SHARE) * weights, np.full(len(old), OLD_SHARE / len(old))])
 
 
 def draw_batch(

@@ -101,7 +101,7 @@ def train_network(
         Weights to start from, all or those of the encoder; random when None. If they are
         all there, they count as the first best ones.
     old : sequence of Example
-        What `start` has learned from: half of the crops are of these, so that it does not
+        What `start` has learned from: most of the crops are of these, so that it does not
         unlearn.
     decode : DecodeConfig, optional
         Thresholds of the model that `start` is from.
