@@ -5,7 +5,11 @@ the corrected images, the other half the scores, and then the other way round. A
 no half has is taken from all fields but one, which gives the scores. What the model has been
 good at is scored before and after, because it must not unlearn::
 
-    python benchmarks/fine_tune.py stage1_train --table samples.csv --out runs
+    python benchmarks/fine_tune.py stage1_train --table samples.csv --freeze --out runs
+
+``--relief`` takes a kind of image that the model knows nothing of: fluorescence images that it
+has not learned from, with their masks, turned into reliefs as of differential interference
+contrast. The nuclei are real, the optics are not.
 """
 
 from __future__ import annotations
@@ -13,21 +17,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
+from napari_nucleiseg.atomic import write_bytes_atomically
 from napari_nucleiseg.config import PredictConfig
-from napari_nucleiseg.dataset import Sample, read_dataset
+from napari_nucleiseg.dataset import Sample, read_dataset, read_sample_image
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
 from napari_nucleiseg.models import Model, find_model
+from napari_nucleiseg.overlay import encode_png
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.presets import Preset, preset_config
+from napari_nucleiseg.splits import MOST_OLD
 from napari_nucleiseg.train_job import TrainRequest, train
+
+FEW_FIELDS = 6  # of so few, each is held out alone to learn from more
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,8 @@ def main() -> None:
     parser.add_argument("--preset", type=Preset, default=Preset.QUICK)
     parser.add_argument("--freeze", action="store_true", help="train the decoder only")
     parser.add_argument("--without-old", action="store_true", help="mix no old images in")
-    parser.add_argument("--only", help="run only the trials whose name begins so")
+    parser.add_argument("--relief", action="store_true", help="make a kind of image that is new")
+    parser.add_argument("--trials", type=int, help="so many; the first ones cover all counts")
     parser.add_argument("--out", type=Path, required=True)
     run(parser.parse_args())
 
@@ -78,19 +90,22 @@ def run(arguments: argparse.Namespace) -> None:
     samples = read_dataset(arguments.dataset, table=arguments.table or None).samples
     fields = find_fields(samples)
     unseen = unseen_fields(model, samples, fields)
-    new = [s for s in samples if s.modality == arguments.modality and fields[s.id] in unseen]
     validation = set(model.info["training"]["split"]["validation"])
     known = [s for s in samples if s.modality == arguments.known and s.id in validation]
-    by_field = {name: [s for s in new if fields[s.id] == name] for name in sorted(unseen)}
-    by_field = {name: those for name, those in by_field.items() if those}
+    new = [s for s in samples if s.modality == arguments.modality and fields[s.id] in unseen]
+    if arguments.relief:
+        learned = set(model.info["training"]["split"]["train"])
+        old = [s for s in samples if s.id in learned][:: len(learned) // MOST_OLD]
+        new = make_relief(known, old, fields, arguments)
+        fields = {each.id: each.field for each in new}
+    names = sorted({fields[s.id] for s in new})
+    by_field = {name: [s for s in new if fields[s.id] == name] for name in names}
     print(f"{len(new)} unseen {arguments.modality} images of {len(by_field)} fields:", end=" ")
     print(", ".join(f"{name} ({len(those)})" for name, those in by_field.items()))
     print(f"{len(known)} {arguments.known} images to remember; {os.cpu_count()} cores", flush=True)
     before = {**scores(model, new), **scores(model, known)}
     outcomes = []
-    for trial in trials(by_field, arguments.counts):
-        if arguments.only and not trial.name.startswith(arguments.only):
-            continue
+    for trial in trials(by_field, arguments.counts)[: arguments.trials]:
         outcomes.append(fine_tune(trial, by_field, known, model, arguments))
         print_outcome(outcomes[-1], before, known)
     print_table(outcomes, before)
@@ -106,6 +121,52 @@ def unseen_fields(model: Model, samples: Iterable[Sample], fields: dict[str, str
     return set(fields.values()) - spoiled
 
 
+def make_relief(
+    samples: Sequence[Sample],
+    old: Sequence[Sample],
+    fields: dict[str, str],
+    arguments: argparse.Namespace,
+) -> list[Sample]:
+    """Write reliefs of samples, and some old samples beside them, as a dataset of its own."""
+    folder = arguments.out / "relief" / Path(arguments.dataset).name
+    rows = ["id,modality,field"]
+    for each in old:
+        copy(each, folder / each.id)
+        rows.append(f"{each.id},{each.modality},{fields[each.id]}")
+    for each in samples:
+        name = f"relief-{each.id}"
+        copy(each, folder / name)
+        picture = relief(read_sample_image(each))
+        write_bytes_atomically(folder / name / "images" / f"{name}.png", encode_png(picture))
+        rows.append(f"{name},relief,{fields[each.id]}")
+    table = folder.parent / "samples.csv"
+    table.write_text("\n".join(rows))
+    arguments.dataset, arguments.table, arguments.modality = str(folder), str(table), "relief"
+    found = read_dataset(folder, table=table).samples
+    return [each for each in found if each.modality == "relief"]
+
+
+def copy(sample: Sample, folder: Path) -> None:
+    """Copy a sample in the layout of DSB2018, but for an image that gets another name."""
+    for path in sample.mask_paths:
+        (folder / "masks").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / "masks")
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    if folder.name == sample.id:
+        shutil.copy(sample.image_path, folder / "images")
+
+
+def relief(image: np.ndarray) -> np.ndarray:
+    """Light from one side: the slope of the smoothed image, on grey, with some noise."""
+    grey = image.reshape(*image.shape[:2], -1)[..., :3].mean(axis=2)
+    low, high = np.percentile(grey, (1, 99.8))
+    smooth = ndimage.gaussian_filter(np.sqrt(np.clip((grey - low) / max(high - low, 1), 0, 1)), 1)
+    slope = np.roll(smooth, (2, 2), (0, 1)) - np.roll(smooth, (-2, -2), (0, 1))
+    noise = np.random.default_rng(0).normal(0, 0.02, grey.shape)
+    drawn = np.clip((0.5 + 0.6 * slope + noise) * 255, 0, 255).astype(np.uint8)
+    return np.repeat(drawn[..., None], 3, axis=2)
+
+
 def trials(by_field: dict[str, list[Sample]], counts: Sequence[int]) -> list[Trial]:
     """Both halves of the fields in turn, then all but one of them for the larger counts."""
     by_size = sorted(by_field, key=lambda name: (-len(by_field[name]), name))
@@ -115,9 +176,9 @@ def trials(by_field: dict[str, list[Sample]], counts: Sequence[int]) -> list[Tri
         others = tuple(name for name in by_size if name not in half)
         most = sum(len(by_field[name]) for name in half)
         possible = sorted({min(each, most) for each in counts})
-        found += [Trial(f"half {'+'.join(half)}", count, half, others) for count in possible]
+        found += [Trial(f"half of {half[0]}", count, half, others) for count in possible]
     largest = max(trial.count for trial in found)
-    for judge in by_size:
+    for judge in by_size if len(by_size) <= FEW_FIELDS else ():
         rest = tuple(name for name in by_size if name != judge)
         most = sum(len(by_field[name]) for name in rest)
         reached = [count for count in counts if largest < count <= most]

@@ -22,6 +22,7 @@ from napari_nucleiseg.cli_base import (
 )
 from napari_nucleiseg.config import RECIPES, RecipeConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.presets import Preset, preset_config
 
 if TYPE_CHECKING:
     from napari_nucleiseg.progress import Progress
@@ -41,6 +42,18 @@ def add_train(commands: Any) -> None:
         "--recipe",
         choices=tuple(RECIPES),
         help="train the published way: resized images, two classes; other defaults (see README)",
+    )
+    parser.add_argument(
+        "--preset",
+        choices=tuple(Preset),
+        help="the defaults of the Train dock: quick (minutes, decoder only), thorough, classic",
+    )
+    parser.add_argument(
+        "--corrected",
+        action="store_true",
+        default=None,
+        help="train on corrected and approved images alone; what the model to start from has "
+        "learned from is mixed in where it is at hand",
     )
     parser.add_argument("--epochs", type=int, help="validations; sets --steps")
     parser.add_argument("--edge", type=int, metavar="PX", help="of images in a recipe (128)")
@@ -105,9 +118,10 @@ def _train(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.train_job import TrainRequest, train
 
     if arguments.recipe:
+        _refuse(arguments, ("preset", "corrected"), "has no meaning for a recipe")
         return _train_by_recipe(arguments)
     _refuse(arguments, ("edge", "test_ids"), "needs --recipe")
-    config = config_of(arguments, TrainConfig())
+    config = config_of(arguments, _base(arguments))
     if arguments.epochs is not None:
         config = dataclasses.replace(config, steps=arguments.epochs * config.epoch_steps)
     request = TrainRequest(
@@ -117,6 +131,7 @@ def _train(arguments: argparse.Namespace) -> int:
         start=arguments.start,
         name=arguments.name,
         table=arguments.table,
+        only=_corrected(arguments) if arguments.corrected else (),
     )
     try:
         problems = _follow_training(train(request))
@@ -125,6 +140,35 @@ def _train(arguments: argparse.Namespace) -> int:
         problems = _follow_training(train(dataclasses.replace(request, finish_now=True)))
     complain(problems)
     return SKIPPED if problems else OK
+
+
+def _base(arguments: argparse.Namespace) -> TrainConfig:
+    """Give the config that holds where no flag says otherwise."""
+    if arguments.preset is None:
+        return TrainConfig()
+    from napari_nucleiseg.models import find_model
+    from napari_nucleiseg.train_job import IMAGENET
+
+    preset, network = Preset(arguments.preset), arguments.network or TrainConfig().network
+    if arguments.start not in ("", IMAGENET):
+        network = arguments.network or find_model(arguments.start).network
+    frozen = preset is Preset.QUICK and bool(arguments.start)
+    return preset_config(preset, network, freeze_encoder=frozen)
+
+
+def _corrected(arguments: argparse.Namespace) -> tuple[str, ...]:
+    from napari_nucleiseg.dataset import read_dataset
+    from napari_nucleiseg.state import read_state
+    from napari_nucleiseg.truth import sort_by_truth
+
+    samples = read_dataset(arguments.dataset, table=arguments.table or None).samples
+    truths = sort_by_truth(samples, {each.id: read_state(each.folder) for each in samples})
+    if not truths.by_hand:
+        raise BadInput(
+            "No image is corrected or approved yet; correct some, or train without --corrected "
+            "on the masks that the images came with."
+        )
+    return tuple(each.id for each in truths.by_hand)
 
 
 def _follow_training(steps: Iterable[Progress]) -> list[str]:
