@@ -1,5 +1,6 @@
 # make demo    set everything up, then show what the program does
 # make test    set everything up, then check style, types, imports and behaviour
+# make pictures   take pictures of every dock into docs/pictures (Linux: needs xvfb-run)
 # make lint    style, types and imports alone
 # make clean   remove what the targets above have made
 
@@ -9,7 +10,7 @@ VENV ?= .venv
 QT ?= pyqt5
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-pyqt6 lint format build clean
+.PHONY: setup demo pictures test test-pyqt6 lint format build clean
 
 setup: $(VENV)/.installed
 
@@ -25,6 +26,10 @@ $(VENV)/bin/python:
 
 demo: setup
 	$(BIN)/nucleiseg demo
+
+PICTURES ?= docs/pictures
+pictures: setup
+	xvfb-run -a -s "-screen 0 1280x800x24" $(BIN)/python scripts/pictures.py $(PICTURES)
 
 test: setup
 	$(BIN)/python -m pytest

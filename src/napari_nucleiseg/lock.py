@@ -181,7 +181,8 @@ def _check_free(path: Path, descriptor: int, locked: bool | None) -> None:
 def _describe(holder: Holder | None) -> str:
     if holder is None:
         return "another program"
-    return f"{holder.user} on {holder.host} (process {holder.pid}, since {holder.since})"
+    since = holder.since.replace("T", " ")[:16]
+    return f"{holder.user} on {holder.host} (process {holder.pid}, since {since} UTC)"
 
 
 def _read_holder(descriptor: int) -> Holder | None:

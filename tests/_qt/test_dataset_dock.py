@@ -263,7 +263,8 @@ def test_a_saved_sample_stays_in_sight_under_a_filter(opened, qtbot):
 def test_counts_are_shown(opened, qtbot):
     qtbot.waitUntil(lambda: len(opened.session.states) == 3)
     opened.layers.saving.approve()
-    qtbot.waitUntil(lambda: "1 approved" in opened.bar.text and "2 unlabelled" in opened.bar.text)
+    qtbot.waitUntil(lambda: "1&nbsp;approved" in opened.bar.text)
+    assert "2&nbsp;unlabelled" in opened.bar.text
 
 
 # --- keys
@@ -338,6 +339,7 @@ def test_a_failed_save_is_spoken_of_until_it_is_done(opened, qtbot, monkeypatch,
     qtbot.waitUntil(lambda: not opened.layers.saving.failures)
     qtbot.waitUntil(lambda: not opened.layers.unsaved)
     assert "are written to" in opened.banner.notice.text
+    assert not [each for each in opened.banner.findChildren(QPushButton) if not each.isHidden()]
 
 
 def test_the_other_folder_is_found_again(opened, qtbot, monkeypatch, tmp_path, squares_folder):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
-from squares import squares
+from squares import squares, write_sample
 
 from napari_nucleiseg import edits
 from napari_nucleiseg._qt.layers import layers_for
@@ -80,6 +80,20 @@ def test_every_sample_has_a_labels_layer_of_its_own(shown, qtbot):
     before = shown.current_labels()
     shown.labels_layer.undo()
     assert np.array_equal(shown.current_labels(), before)
+
+
+def test_the_view_fits_a_sample_that_follows_a_larger_one(viewer, tmp_path, qtbot):
+    for name, edge in (("large", 200), ("small", 64)):
+        write_sample(tmp_path / "mixed" / name, squares((edge, edge), (10, 10)), masks=True)
+    layers = layers_for(viewer)
+    layers.session.open_dataset(tmp_path / "mixed")
+    show(qtbot, layers, 0)
+    show(qtbot, layers, 1)
+    assert viewer.scene.camera.center[-2:] == pytest.approx((31.5, 31.5))
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2)
+    zoom = viewer.scene.camera.zoom
+    viewer.reset_view()
+    assert viewer.scene.camera.zoom == pytest.approx(zoom)
 
 
 def test_strokes_undo_and_redo_mark_unsaved(shown):

@@ -68,4 +68,5 @@ class Banner(QFrame):
             item = self._buttons.takeAt(0)
             widget = item.widget() if item else None
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()

@@ -13,6 +13,7 @@ from qtpy.QtGui import QCursor
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from napari.layers import Layer
     from qtpy.QtWidgets import QWidget
 
 # How much wider than a box the camera looks: its neighbours tell what is wrong with it.
@@ -68,6 +69,14 @@ def look_at(viewer: Viewer, low: np.ndarray, high: np.ndarray) -> None:
     extent = max(float(np.max(high - low)), 1e-9) * _SURROUNDINGS
     camera.center = tuple((low + high) / 2)
     camera.zoom = min(widget.width(), widget.height()) / extent
+
+
+def fit(viewer: Viewer, layer: Layer) -> None:
+    """Show all of a layer, whatever else there is."""
+    try:
+        viewer.reset_view(layers=[layer])
+    except TypeError:  # before napari 0.9 only for all of them
+        viewer.reset_view()
 
 
 def hide_brush_box(viewer: Viewer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_nucleiseg._qt.key_button import KeyButton
 from napari_nucleiseg.doubts import Doubt
 
+_LEAST_HEIGHT = 90  # px
 NEXT, PREVIOUS, DISMISS = "G", "Shift+G", "T"
 
 
@@ -172,8 +173,12 @@ class _View(QListView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self.setMinimumHeight(90)
+        self.setMinimumHeight(_LEAST_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for little: the dock gives what is left, and scrolls only where that is less."""
+        return QSize(super().sizeHint().width(), _LEAST_HEIGHT)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         """Leave letters to the tools; a list would search for them."""

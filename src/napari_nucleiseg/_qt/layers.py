@@ -22,7 +22,7 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_nucleiseg._qt.canvas import hide_brush_box, put_brush_away
+from napari_nucleiseg._qt.canvas import fit, hide_brush_box, put_brush_away
 from napari_nucleiseg._qt.closing import CloseGuard
 from napari_nucleiseg._qt.keys import bind_keys
 from napari_nucleiseg._qt.layers_beside import LayersBeside
@@ -166,7 +166,8 @@ class SampleLayers:
         self.session.note_state(opened.sample.id, opened.state, count_nuclei(opened.labels))
         self._show_image(viewer, opened)
         self._add_labels_layer(self._first_labels(opened))
-        viewer.reset_view()
+        # The layer of the sample before is not gone yet, and may be larger.
+        fit(viewer, self.image_layer)
 
     def _show_image(self, viewer: Any, opened: Opened) -> None:
         """Give the Image layer another image: a new one takes napari 0.2 s longer."""

@@ -90,7 +90,8 @@ class SampleDelegate(QStyledItemDelegate):
 
 def describe(row: Row) -> str:
     """Say in one line what is known of a sample."""
-    nuclei = "" if row.count is None else f"{row.count} nucle{'us' if row.count == 1 else 'i'}"
+    is_told = row.count is not None and row.status is not Shown.UNLABELLED
+    nuclei = f"{row.count} nucle{'us' if row.count == 1 else 'i'}" if is_told else ""
     status = "not saved" if row.is_unsaved else row.status.value
     return " · ".join(each for each in (status, nuclei, row.sample.modality) if each)
 

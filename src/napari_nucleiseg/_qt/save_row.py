@@ -24,7 +24,7 @@ class SaveRow(QWidget):
         self.save = KeyButton("Save", "S", KEYS["S"].capitalize())
         self.approve = KeyButton("Approve", "A", KEYS["A"].capitalize())
         self.text = QLabel()
-        # Reasons of failed saves name long paths: whole in the tooltip.
+        # Long names are cut, and stand in whole in the tooltip.
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         grid = QGridLayout(self)
@@ -50,12 +50,13 @@ class SaveRow(QWidget):
         if sample is None:
             return
         self.text.setText(self._describe(sample.id))
-        self.text.setToolTip(self.text.text())
+        # Reasons of failed saves name long paths, and the Dataset dock shows them in whole.
+        reason = self._layers.saving.failures.get(sample.id)
+        self.text.setToolTip(reason or self.text.text())
 
     def _describe(self, sample_id: str) -> str:
-        reason = self._layers.saving.failures.get(sample_id)
-        if reason:
-            return f"⚠ Not saved: {reason}"
+        if sample_id in self._layers.saving.failures:
+            return f"⚠ Not saved: {sample_id}"
         if self._layers.unsaved:
             return f"{sample_id}: not saved yet"
         state = self._layers.session.states.get(sample_id)

@@ -60,9 +60,10 @@ class StatusBar(QWidget):
 
 
 def describe_counts(counts: Counter[Shown]) -> str:
-    """Write the numbers out, with coloured dots (rich text)."""
+    """Write the numbers out, with coloured dots (rich text); lines break between them alone."""
     parts = [
-        f'<span style="color:{COLOURS[status]}">●</span> {counts[status]:,} {status.value}'
+        f'<span style="color:{COLOURS[status]}">●</span>&nbsp;{counts[status]:,}&nbsp;'
+        f"{status.value}"
         for status in reversed(Shown)
         if counts[status]
     ]
