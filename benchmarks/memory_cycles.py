@@ -33,6 +33,7 @@ from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg.synthetic import make_dataset
 
 MOST = 100  # MiB
+SLACK = 10  # objects: what the moment of looking decides
 AFTER = (1, 10, 50, 100)
 
 
