@@ -37,8 +37,6 @@ from napari_nucleiseg.nn.validation import (
 from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
 from napari_nucleiseg.progress import Progress
 
-FORGIVEN = 0.01
-"""Weights that score so much less on old images than the start did have unlearned [mean AP]."""
 EMA_EVERY = 10  # steps: copying the weights out costs a few hundredths of a second
 CHECKPOINTS, CURVES, TENSORBOARD = "checkpoints", "curves.csv", "tensorboard"
 _COLUMNS = (
@@ -237,20 +235,21 @@ class _Run:
             "train_ap": by_modality(learned, self.handful)["all"][0],
             "old_mean_ap": round(mean_ap(known), 5) if known else None,
         }
-        if mean_ap(held_out) > self.best_score and not self._has_unlearned(row):
-            self.best, self.best_step = dict(self.average), self.step
-            self.best_score = mean_ap(held_out)
+        score = mean_ap(held_out) - self._unlearned(row)
+        if score > self.best_score:
+            self.best, self.best_score, self.best_step = dict(self.average), score, self.step
         self.rows.append(row)
         picture = self.preview.draw(maps[0], self.decode, self.step)
         self._write()
         values = {**row, "picture": str(picture)}
         yield Progress(self.step, self.config.steps, kind="epoch", values=values)
 
-    def _has_unlearned(self, row: Mapping[str, Any]) -> bool:
-        """Say whether the start was clearly better on what it knew."""
-        if row["old_mean_ap"] is None or not self.rows or self.rows[0]["step"]:
-            return False
-        return bool(row["old_mean_ap"] < self.rows[0]["old_mean_ap"] - FORGIVEN)
+    def _unlearned(self, row: Mapping[str, Any]) -> float:
+        """Measure how much worse than the start it is on old images: a gain must outweigh it."""
+        first = self.rows[0] if self.rows else row
+        if row["old_mean_ap"] is None or first["step"]:
+            return 0.0
+        return float(max(0.0, first["old_mean_ap"] - row["old_mean_ap"]))
 
     def _refuse_spoiled_weights(self) -> None:
         """Refuse weights that the last step has spoiled: no checkpoint may hold them."""
