@@ -166,6 +166,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         many = make_many(Path(folder), arguments.samples, arguments.edge)
         viewer = napari.Viewer(show=True, show_welcome_screen=False)
+        viewer.window.resize(1280, 800)
         # napari's own first layers take up to a second, whatever they hold.
         viewer.add_image(np.zeros((64, 64), np.uint8))
         viewer.add_labels(np.zeros((64, 64), np.int32))

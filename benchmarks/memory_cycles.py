@@ -56,6 +56,7 @@ def main() -> None:
         for masks in data.glob("*/masks"):
             shutil.rmtree(masks)
         viewer = napari.Viewer(show_welcome_screen=False)
+        viewer.window.resize(1280, 800)
         docks = {name: show_dock(viewer, name) for name in ("Dataset", "Segment", "Correct")}
         layers_for(viewer).session.set_model(options.model)
         docks["Dataset"].opening.open(data)

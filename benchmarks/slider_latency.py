@@ -37,6 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NUCLEISEG_CACHE"] = os.environ["NUCLEISEG_MODELS"] = folder
         viewer = napari.Viewer()
+        viewer.window.resize(1280, 800)
         image, labels = make_image(
             "fluorescence", (options.edge, options.edge), 0, nuclei=options.nuclei
         )
