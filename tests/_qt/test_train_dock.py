@@ -199,7 +199,8 @@ def test_what_is_to_be_known_stays_in_sight(dock, qtbot):
     assert dock.notes.isVisible()
 
 
-def test_the_verdict_is_in_sight_at_once(dock, qtbot):
+def test_the_verdict_is_in_sight_at_once(dock, session, qtbot):
+    session.viewer_of_test.window._qt_window.resize(1280, 800)
     train(dock, qtbot)
     qtbot.waitUntil(lambda: dock.gate.height() <= dock.viewport().height())
     assert not dock.gate.use.visibleRegion().isEmpty()

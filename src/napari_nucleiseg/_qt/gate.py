@@ -69,13 +69,17 @@ class Gate(QWidget):
         rows.addLayout(self._pictures())
         rows.addLayout(buttons)
 
-    def _pictures(self) -> QHBoxLayout:
+    def _pictures(self) -> QGridLayout:
         self.table.setToolTip("Click a row to see what both models found, and to open the image.")
-        row = QHBoxLayout()
-        for picture, name in ((self.old_picture, "old"), (self.new_picture, "new")):
+        grid = QGridLayout()
+        grid.setVerticalSpacing(2)
+        named = ((self.old_picture, "old"), (self.new_picture, "new"))
+        for column, (picture, name) in enumerate(named):
             picture.setToolTip(f"What the {name} model found, in the middle of the image.")
-            row.addWidget(picture)
-        return row
+            grid.addWidget(QLabel(name), 0, column)
+            grid.addWidget(picture, 1, column)
+            grid.setColumnStretch(column, 1)
+        return grid
 
     def _on_chosen(self, sample_id: str) -> None:
         """Show what both models made of an image, side by side."""

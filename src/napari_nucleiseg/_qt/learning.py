@@ -12,7 +12,7 @@ from napari_nucleiseg._qt.picture import Picture
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.runs import Run, read_curves
 
-LOSS, AP_50, MEAN_AP, TRAIN_AP_50 = "loss", "AP .5", "mean AP", "train"
+LOSS, AP_50, MEAN_AP, TRAIN_AP_50 = "loss", "AP .5", "mean", "train"
 _SMOOTHING = 0.9
 
 
@@ -34,7 +34,7 @@ class Learning(QWidget):
     def _lay_out(self) -> None:
         self.scores.setToolTip(
             "AP .5 on held-out images, and on some that it trains on: where these part, it "
-            "learns them by heart."
+            "learns them by heart. Mean is the mean AP over the IoUs .5 to .95."
         )
         pictures = QGridLayout()
         pictures.setHorizontalSpacing(6)

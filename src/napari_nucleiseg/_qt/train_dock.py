@@ -441,6 +441,6 @@ class _Pages(QStackedWidget):
         """Take that of the page that is shown."""
         page, margins = self.currentWidget(), self.contentsMargins()
         inside = width - margins.left() - margins.right()
-        wanted = page.heightForWidth(inside) if page.hasHeightForWidth() else -1
-        needed = max(wanted, page.minimumSizeHint().height())
+        # What its table would like to have is more than it needs.
+        needed = max(page.layout().minimumHeightForWidth(inside), page.minimumSizeHint().height())
         return int(needed + margins.top() + margins.bottom())

@@ -44,7 +44,7 @@ _LABELS = {
     "crop": "Edge of a crop",
     "validation": "Held out",
 }
-_PARTS = (("Decoder only, the encoder stays", True), ("All layers", False))
+_PARTS = (("Decoder only", True), ("All layers", False))
 _PRESETS = (
     ("Quick: a few minutes", Preset.QUICK),
     ("Thorough: an hour or so", Preset.THOROUGH),
@@ -100,6 +100,7 @@ class TrainForm(QWidget):
             each.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
+        self.parts.setToolTip("With the decoder only, the encoder stays as it is: faster, safer.")
         self.counts.setWordWrap(True)
         self.name.setToolTip("Name of the new model.")
 
