@@ -61,7 +61,8 @@ class Trained:
     weights : dict of str to array
         The best on validation.
     decode : DecodeConfig
-        Thresholds tuned on validation, or those that were given where it is too small.
+        Thresholds tuned on validation and some old images, which they must suit too; those
+        that were given where these are too few.
     scores : dict
         Mean AP and AP per modality on validation.
     steps : int
@@ -262,15 +263,17 @@ class _Run:
 
     def finish(self) -> Iterator[Progress]:
         """Tune the thresholds for the best weights."""
+        examples = [*self.validation, *self.old]
         maps = []
-        for each in self._maps(self.best, self.validation):
+        for each in self._maps(self.best, examples):
             maps.append(each)
             yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
         decode = self.decode
-        if self.given_decode is None or len(maps) >= ENOUGH_TO_TUNE:
-            for best, _ in tune_thresholds(maps, self.validation, decode):
+        if self._may_tune(len(maps)):
+            for best, _ in tune_thresholds(maps, examples, decode):
                 decode = best
                 yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
+        maps = maps[: len(self.validation)]
         results = score_maps(maps, self.validation, decode)
         scores = {
             "validation_mean_ap": round(mean_ap(results), 5),
@@ -279,6 +282,12 @@ class _Run:
         }
         trained = Trained(self.best, decode, scores, self.step)
         yield Progress(self.step, self.config.steps, kind="trained", values={"trained": trained})
+
+    def _may_tune(self, count: int) -> bool:
+        """Keep the start's thresholds for its own weights, and where images are few."""
+        if self.given_decode is None:
+            return True
+        return self.best_step > 0 and count >= ENOUGH_TO_TUNE
 
     def _maps(self, weights: Arrays, examples: Sequence[Example]) -> Iterator[np.ndarray]:
         """Run other weights on some images, and put the own ones back."""
