@@ -175,7 +175,8 @@ class SampleLayers:
         if layer is not None and layer.rgb == rgb:
             layer.data, layer.name = opened.image, opened.sample.id
         else:
-            self._remove_image()
+            self.image_layer = None
+            self._remove_soon(layer)
             layer = Image(opened.image, name=opened.sample.id, rgb=rgb)
             self.image_layer = viewer.add_layer(layer)
         if not rgb:
@@ -235,7 +236,7 @@ class SampleLayers:
         layer, self.image_layer = self.image_layer, None
         self._remove(layer)
 
-    def _remove_soon(self, layer: Labels | None) -> None:
+    def _remove_soon(self, layer: Image | Labels | None) -> None:
         """Hide a layer now, and remove it once the next one is seen.
 
         napari collects garbage at each removal, which takes as long as all the rest.
