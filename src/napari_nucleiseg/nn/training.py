@@ -26,6 +26,7 @@ from napari_nucleiseg.nn.preview import Preview
 from napari_nucleiseg.nn.tensorboard import write_scalars
 from napari_nucleiseg.nn.validation import (
     ENOUGH_TO_TUNE,
+    HANDFUL,
     a_handful,
     by_modality,
     mean_ap,
@@ -155,7 +156,7 @@ class _Run:
         self.config, self.folder = config, folder
         train, validation, old = examples
         self.validation = validation_crops(validation)
-        self.handful, self.old = a_handful(train), a_handful(old)
+        self.handful, self.old = a_handful(train), a_handful(old, 2 * HANDFUL)
         self.preview = Preview(folder, self.validation[0])
         self.given_decode, self.decode = decode, decode or DecodeConfig()
         keras.utils.set_random_seed(config.seed)
@@ -268,9 +269,10 @@ class _Run:
         for each in self._maps(self.best, examples):
             maps.append(each)
             yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
-        decode = self.decode
-        if self._may_tune(len(maps)):
-            for best, _ in tune_thresholds(maps, examples, decode):
+        decode, chosen = self.decode, self._fit_to_tune()
+        if chosen:
+            tuned = tune_thresholds(maps[chosen], examples[chosen], decode)
+            for best, _ in tuned:
                 decode = best
                 yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
         maps = maps[: len(self.validation)]
@@ -283,11 +285,17 @@ class _Run:
         trained = Trained(self.best, decode, scores, self.step)
         yield Progress(self.step, self.config.steps, kind="trained", values={"trained": trained})
 
-    def _may_tune(self, count: int) -> bool:
-        """Keep the start's thresholds for its own weights, and where images are few."""
-        if self.given_decode is None:
-            return True
-        return self.best_step > 0 and count >= ENOUGH_TO_TUNE
+    def _fit_to_tune(self) -> slice | None:
+        """Choose which of the held-out and, behind them, old images tell the thresholds.
+
+        Those of the start stay for its own weights, and where images are few. A few held-out
+        ones are left to the old ones: tuned on both, AP .5 on fluorescence fell by .05.
+        """
+        held_out, count = len(self.validation), len(self.validation) + len(self.old)
+        if self.given_decode is None or (self.best_step and held_out >= ENOUGH_TO_TUNE):
+            return slice(0, count)
+        is_enough = self.best_step > 0 and len(self.old) >= ENOUGH_TO_TUNE
+        return slice(held_out, count) if is_enough else None
 
     def _maps(self, weights: Arrays, examples: Sequence[Example]) -> Iterator[np.ndarray]:
         """Run other weights on some images, and put the own ones back."""

@@ -66,9 +66,9 @@ def validation_crops(examples: Sequence[Example]) -> list[Example]:
     return [centre(each, MAX_EDGE) for each in examples]
 
 
-def a_handful(examples: Sequence[Example]) -> list[Example]:
+def a_handful(examples: Sequence[Example], most: int = HANDFUL) -> list[Example]:
     """Choose some examples, always the same, and cut them to their centre."""
-    picked = np.linspace(0, len(examples) - 1, min(HANDFUL, len(examples))).astype(int)
+    picked = np.linspace(0, len(examples) - 1, min(most, len(examples))).astype(int)
     return [centre(examples[index], HANDFUL_EDGE) for index in picked]
 
 
