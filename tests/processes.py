@@ -3,8 +3,9 @@
 TensorFlow and an OpenGL window in one process crash it, and either can crash by itself. So,
 unless a run is about `tests/_qt` or `tests/nn` alone, each of these folders is left to a child
 pytest, which sends its reports back: one run, one summary, one exit code, also when a child
-dies. Tests elsewhere that are marked `tensorflow` run with those in `tests/nn`, which start
-first and run beside all others, because they take longest and leave a core idle half the time.
+dies. The tests in `tests/nn` start first and run beside all others, because they take longest
+and leave a core idle half the time. Tests elsewhere that are marked `tensorflow` have a child
+too, which runs beside the windows.
 """
 
 from __future__ import annotations
@@ -122,17 +123,18 @@ class Parent:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
-        asked = {WINDOWS: self.asked_paths(WINDOWS), TENSORFLOW: self.asked_paths(TENSORFLOW)}
-        asked[TENSORFLOW] += self.marked
-        windows, tensorflow = (Child(session, *each) for each in asked.items())
+        windows = Child(session, WINDOWS, self.asked_paths(WINDOWS))
+        tensorflow = Child(session, TENSORFLOW, self.asked_paths(TENSORFLOW))
+        marked = Child(session, TENSORFLOW, self.marked)
         if self.config.option.collectonly:
             return (yield)
-        with tensorflow, windows:
+        with tensorflow, windows, marked:
             tensorflow.start()
             result = yield
-            windows.start()
-            windows.follow()
-            tensorflow.follow()
+            for child in (windows, marked):
+                child.start()
+            for child in (windows, tensorflow, marked):
+                child.follow()
         return result
 
     def asked_paths(self, folder: Path) -> list[str]:

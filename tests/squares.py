@@ -27,4 +27,3 @@ def write_sample(folder: Path, labels: np.ndarray, *, masks: bool) -> None:
         (folder / "masks").mkdir(exist_ok=True)
         mask = np.where(labels == number, 255, 0).astype(np.uint8)
         Image.fromarray(mask).save(folder / "masks" / f"{number}.png")
-
