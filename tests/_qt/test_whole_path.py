@@ -23,7 +23,6 @@ from napari_nucleiseg import edits, sample_files
 from napari_nucleiseg._qt.canvas import main_window
 from napari_nucleiseg._qt.docks import show_dock
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg._qt.workers import JobHandle
 from napari_nucleiseg.storage import Status, read_label_tif, read_state
 
 EDGE = 128
@@ -166,8 +165,6 @@ def test_ten_samples_leave_nothing_behind(
         if number == 4:
             widgets = count_widgets(qtbot)
     assert count_widgets(qtbot) <= widgets
-    application = QApplication.instance()
-    until(lambda: not application.findChildren(JobHandle))
 
 
 def count_widgets(qtbot: QtBot) -> int:
