@@ -11,6 +11,8 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from napari_nucleiseg.nn.norm import FusedBatchNormalization
+
 SKIPS = (
     "block_1_expand_relu",  # 1/2 of the input's height and width
     "block_3_expand_relu",  # 1/4
@@ -77,11 +79,17 @@ def _encoder(weights: str | None) -> tuple[keras.KerasTensor, list[keras.KerasTe
     whole = keras.applications.MobileNetV2(
         input_shape=(None, None, 3), include_top=False, weights=weights
     )
-    for each in whole.layers:
-        if isinstance(each, layers.BatchNormalization):
-            # Keras' .999 suits ImageNet's hundreds of thousands of steps, not thousands.
-            each.momentum = MOMENTUM
-    return whole.input, [whole.get_layer(name).output for name in (*SKIPS, BOTTOM)]
+    fused = keras.models.clone_model(whole, clone_function=_with_fused_norm)
+    fused.set_weights(whole.get_weights())
+    return fused.input, [fused.get_layer(name).output for name in (*SKIPS, BOTTOM)]
+
+
+def _with_fused_norm(layer: keras.layers.Layer) -> keras.layers.Layer:
+    config = layer.get_config()
+    if isinstance(layer, layers.BatchNormalization):
+        # Keras' .999 suits ImageNet's hundreds of thousands of steps, not thousands.
+        return FusedBatchNormalization.from_config({**config, "momentum": MOMENTUM})
+    return layer.__class__.from_config(config)
 
 
 def _project(
@@ -102,7 +110,7 @@ def _separable(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor
 
 
 def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x)
+    x = FusedBatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
@@ -139,7 +147,7 @@ def _build_classic(weights: str | None) -> keras.Model:
         x = layers.Conv2DTranspose(
             CLASSIC_WIDTHS[level - 1], 3, 2, padding="same", use_bias=False, name=f"{name}_up"
         )(x)
-        x = layers.BatchNormalization(name=f"{name}_bn")(x)
+        x = FusedBatchNormalization(name=f"{name}_bn")(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
         x = layers.Concatenate(name=f"{name}_concat")([x, skips[level - 1]])
     x = layers.Conv2DTranspose(2, 3, 2, padding="same", name="head_logits")(x)
