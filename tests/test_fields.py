@@ -90,6 +90,28 @@ def test_tile_names(tmp_path: Path, names: tuple[str, str]) -> None:
     assert grouped(find_fields(samples)) == {frozenset(names), frozenset(["s2_x0_y0"])}
 
 
+@pytest.mark.parametrize("file", ["{name}.png", "image.png"])
+def test_tiles_with_a_folder_each(tmp_path: Path, file: str) -> None:
+    for seed, name in enumerate(("s1_x0_y0", "s1_x0_y1", "s2_x0_y0")):
+        image = tmp_path / name / "images" / file.format(name=name)
+        image.parent.mkdir(parents=True)
+        Image.fromarray(field_of_view(seed, 64, 64)).save(image)
+    found = find_samples(tmp_path)
+    assert found.layout == "kaggle"
+    expected = {frozenset(["s1_x0_y0", "s1_x0_y1"]), frozenset(["s2_x0_y0"])}
+    assert grouped(find_fields(found.samples)) == expected
+
+
+def test_tiles_of_one_name_in_train_and_test_are_of_two_fields(tmp_path: Path) -> None:
+    for seed, place in enumerate(("train", "test")):
+        (tmp_path / place / "images").mkdir(parents=True)
+        for tile in "12":
+            image = field_of_view(10 * seed + int(tile), 64, 64)
+            Image.fromarray(image).save(tmp_path / place / "images" / f"s1_tile{tile}.png")
+    found = grouped(find_fields(find_samples(tmp_path).samples))
+    assert found == {frozenset(f"{place}-s1_tile{n}" for n in "12") for place in ("train", "test")}
+
+
 def test_numbered_images_are_no_tiles(tmp_path: Path) -> None:
     images = {f"img_{number}": field_of_view(number, 64, 64) for number in range(3)}
     assert len(set(find_fields(saved(tmp_path, **images)).values())) == 3

@@ -134,9 +134,9 @@ def _same_value(values: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 def _tile_stem(sample: Sample) -> str:
     """Name of the image that a tile was cut from; empty where the name tells of none."""
-    stem = sample.image_path.stem
-    base = _TILE.sub("", stem)
-    return f"{sample.image_path.parent}/{base}" if base not in ("", stem) else ""
+    name = sample.folder.name  # in the Kaggle layout, that of the sample's own folder
+    base = _TILE.sub("", name)
+    return f"{sample.folder.parent}/{base}" if base not in ("", name) else ""
 
 
 def _read_edges(sample: Sample) -> Edges | None:
