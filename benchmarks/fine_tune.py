@@ -10,6 +10,12 @@ good at is scored before and after, because it must not unlearn::
 ``--relief`` takes a kind of image that the model knows nothing of: fluorescence images that it
 has not learned from, with their masks, turned into reliefs as of differential interference
 contrast. The nuclei are real, the optics are not.
+
+``--base-steps`` first trains the network to start from, without any image of the modality, so
+that all of these are new to it::
+
+    python benchmarks/fine_tune.py stage1_train --table samples.csv --freeze --out runs \
+        --base-steps 2500
 """
 
 from __future__ import annotations
@@ -27,7 +33,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_nucleiseg.atomic import write_bytes_atomically
-from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.config import PredictConfig, TrainConfig
 from napari_nucleiseg.dataset import Sample, read_dataset, read_sample_image
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
@@ -36,7 +42,7 @@ from napari_nucleiseg.overlay import encode_png
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.presets import Preset, preset_config
 from napari_nucleiseg.splits import MOST_OLD
-from napari_nucleiseg.train_job import TrainRequest, train
+from napari_nucleiseg.train_job import MODEL, TrainRequest, train
 
 FEW_FIELDS = 6  # of so few, each is held out alone to learn from more
 
@@ -79,6 +85,7 @@ def main() -> None:
     parser.add_argument("--freeze", action="store_true", help="train the decoder only")
     parser.add_argument("--without-old", action="store_true", help="mix no old images in")
     parser.add_argument("--relief", action="store_true", help="make a kind of image that is new")
+    parser.add_argument("--base-steps", type=int, help="train what to start from so long")
     parser.add_argument("--trials", type=int, help="so many; the first ones cover all counts")
     parser.add_argument("--out", type=Path, required=True)
     run(parser.parse_args())
@@ -86,8 +93,9 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the trials and print what each brings."""
-    model = find_model(arguments.model)
     samples = read_dataset(arguments.dataset, table=arguments.table or None).samples
+    is_made = arguments.base_steps is not None
+    model = base_model(samples, arguments) if is_made else find_model(arguments.model)
     fields = find_fields(samples)
     unseen = unseen_fields(model, samples, fields)
     validation = set(model.info["training"]["split"]["validation"])
@@ -112,6 +120,23 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     results = {"before": before, "outcomes": [asdict(each) for each in outcomes]}
     (arguments.out / "fine_tune.json").write_text(json.dumps(results, indent=1))
+
+
+def base_model(samples: Iterable[Sample], arguments: argparse.Namespace) -> Model:
+    """Train a network on all other modalities, or find the one that was trained before."""
+    out = arguments.out / "base"
+    if not (out / MODEL).exists():
+        request = TrainRequest(
+            dataset=arguments.dataset,
+            out=str(out),
+            config=TrainConfig(steps=arguments.base_steps, epoch_steps=500, validation=0.12),
+            table=arguments.table,
+            only=tuple(each.id for each in samples if each.modality != arguments.modality),
+        )
+        for step in train(request):
+            if step.kind == "epoch":
+                print(f"base, step {step.done}: {step.values['ap']}", flush=True)
+    return find_model(str(out / MODEL))
 
 
 def unseen_fields(model: Model, samples: Iterable[Sample], fields: dict[str, str]) -> set[str]:

@@ -30,9 +30,10 @@ def test_chance_costs_the_entropy_of_a_coin() -> None:
     assert loss(targets(), unsure, border_weight=1) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_missed_border_pixel_weighs_more() -> None:
+@pytest.mark.parametrize("missed", [1, 2], ids=["distance", "border"])
+def test_a_missed_border_pixel_weighs_more(missed: int) -> None:
     logits = np.where(targets() > 127, 30.0, -30.0)
-    logits[4, 4, 2] = -30
+    logits[4, 4, missed] = -30
     light, heavy = (loss(targets(), logits, border_weight=weight) for weight in (1, 5))
     assert heavy == pytest.approx(5 * light, rel=1e-4)
 

@@ -11,8 +11,9 @@ from keras import ops
 class MapsLoss(keras.losses.Loss):
     """Foreground, distance and border, all from logits; of two classes, the foreground.
 
-    Binary cross-entropy and Dice for the foreground, cross-entropy with soft targets
-    for the distance, and cross-entropy with heavier border pixels for the border.
+    Binary cross-entropy and Dice for the foreground, cross-entropy with soft targets for
+    the distance, and cross-entropy for the border; border pixels are heavier in the last
+    two: nuclei that touch are parted there, or merge.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class MapsLoss(keras.losses.Loss):
         border = y_true[..., 2]
         weights = 1.0 + (self.border_weight - 1.0) * border
         foreground = ops.mean(entropy[..., 0]) + 0.5 * _dice_loss(y_true[..., 0], y_pred[..., 0])
-        return foreground + ops.mean(entropy[..., 1]) + ops.mean(entropy[..., 2] * weights)
+        return foreground + ops.mean((entropy[..., 1] + entropy[..., 2]) * weights)
 
 
 def _cross_entropy(targets: Any, logits: Any) -> Any:
