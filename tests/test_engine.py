@@ -69,6 +69,14 @@ def is_running(pid: int) -> bool:
 # --- what works
 
 
+def test_nobody_waits_for_a_child_that_has_died(
+    make_engine: Callable[..., Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dies_young.py").write_text("import os; os._exit(3)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert not make_engine("dies_young:JOBS").wait_until_ready(3600)
+
+
 def test_a_job_yields_here_what_it_yields_there(engine: Engine) -> None:
     steps = steps_of(engine.run("count", {"to": 3}))
     assert [(step.done, step.total, step.message) for step in steps] == [

@@ -95,7 +95,7 @@ class Engine:
         self._living_child()
 
     def wait_until_ready(self, seconds: float) -> bool:
-        """Start the child and block until it would begin a job at once, or so long."""
+        """Start the child and block until it would begin a job at once, has died, or so long."""
         return self._living_child().wait_until_ready(seconds)
 
     def run(self, job: str, request: Mapping[str, Any]) -> Iterator[Progress]:

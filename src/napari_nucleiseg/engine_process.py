@@ -40,7 +40,8 @@ class ChildProcess:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._ready = threading.Event()
+        # Set once it is ready, and when it dies: nobody waits for a child that is gone.
+        self._ready_or_gone = threading.Event()
         self._about: dict[str, Any] = {}
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
         self._writing = threading.Lock()
@@ -60,7 +61,7 @@ class ChildProcess:
     @property
     def is_ready(self) -> bool:
         """Whether it has imported all that it needs, and would begin a job at once."""
-        return self._ready.is_set() and self.is_alive
+        return self._ready_or_gone.is_set() and self.is_alive
 
     @property
     def about(self) -> dict[str, Any]:
@@ -84,8 +85,8 @@ class ChildProcess:
             return None
 
     def wait_until_ready(self, seconds: float) -> bool:
-        """Block until it is ready; False if it is not after so long."""
-        return self._ready.wait(seconds) and self.is_alive
+        """Block until it is ready; False if it has died, or is not ready after so long."""
+        return self._ready_or_gone.wait(seconds) and self.is_alive
 
     def end(self, seconds: float) -> None:
         """Let it go by closing its stdin; kill it if that takes longer than this."""
@@ -122,13 +123,14 @@ class ChildProcess:
             while (message := read_message(pipe)) is not None:
                 if message["type"] == "ready":
                     self._about = message["about"]
-                    self._ready.set()
+                    self._ready_or_gone.set()
                 else:
                     self._inbox.put(message)
         except (OSError, ValueError):
             # Not our language any more; there is no way back into step.
             self._process.kill()
         self._process.wait()
+        self._ready_or_gone.set()
         self._inbox.put(_GONE)
 
     def _overhear(self, pipe: IO[bytes]) -> None:

@@ -418,7 +418,6 @@ def test_a_dock_that_is_closed_hears_nothing_more(opened, viewer, qtbot):
     opened.destroyed.connect(lambda: gone.append(True))
     session = opened.session
     viewer.window.remove_dock_widget(opened)
-    opened.deleteLater()
     qtbot.waitUntil(lambda: bool(gone))
     session.select("b")
     session.note_state("b", count=3)

@@ -331,5 +331,4 @@ def test_a_dock_that_goes_ends_the_training_and_the_child(dock, session, qtbot):
     qtbot.waitUntil(lambda: bool(dock.learning.loss.points[LOSS]), timeout=60_000)
     engine = dock._engine
     session.viewer_of_test.window.remove_dock_widget(dock)
-    dock.deleteLater()
     qtbot.waitUntil(lambda: engine.pid is None, timeout=30_000)

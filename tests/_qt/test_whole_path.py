@@ -23,6 +23,7 @@ from napari_nucleiseg import edits, sample_files
 from napari_nucleiseg._qt.canvas import main_window
 from napari_nucleiseg._qt.docks import show_dock
 from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg._qt.workers import JobHandle
 from napari_nucleiseg.storage import Status, read_label_tif, read_state
 
 EDGE = 128
@@ -142,8 +143,10 @@ def test_open_predict_correct_save_and_open_again(
 
 
 def test_ten_samples_leave_nothing_behind(
-    window: Viewer, desk: Any, folder: Path, qtbot: QtBot, until: Any
+    window: Viewer, desk: Any, folder: Path, qtbot: QtBot, qapp: QApplication, until: Any
 ) -> None:
+    # Those that end only now have been others'.
+    before = set(qapp.findChildren(JobHandle))
     segment, dataset = show_dock(window, "Segment"), show_dock(window, "Dataset")
     show_dock(window, "Correct")
     dataset.opening.open(folder)
@@ -165,6 +168,12 @@ def test_ten_samples_leave_nothing_behind(
         if number == 4:
             widgets = count_widgets(qtbot)
     assert count_widgets(qtbot) <= widgets
+
+    def is_clean() -> bool:
+        qapp.sendPostedEvents()  # deletes what ended while no event loop ran
+        return set(qapp.findChildren(JobHandle)) <= before
+
+    until(is_clean)
 
 
 def count_widgets(qtbot: QtBot) -> int:

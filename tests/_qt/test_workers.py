@@ -128,6 +128,20 @@ def test_no_callback_after_the_owner_is_gone(qtbot):
     assert heard == []
 
 
+@pytest.mark.parametrize("loses_owner", [False, True])
+def test_nothing_is_left_of_a_job_that_has_ended(qtbot, qapp, loses_owner):
+    before = set(qapp.findChildren(JobHandle))
+    go, owner, gone = threading.Event(), QObject(), []
+    owner.destroyed.connect(lambda: gone.append(True))
+    handle = run_call(go.wait, 30, owner=owner)
+    assert handle in qapp.findChildren(JobHandle)
+    if loses_owner:
+        owner.deleteLater()
+        qtbot.waitUntil(lambda: bool(gone))
+    go.set()
+    qtbot.waitUntil(lambda: set(qapp.findChildren(JobHandle)) <= before)
+
+
 def test_jobs_are_found_by_their_window(qtbot):
     window, other = QObject(), QObject()
     owner = QObject(QObject(window))

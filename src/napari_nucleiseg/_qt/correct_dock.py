@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Labels
 from napari.utils.key_bindings import coerce_keybinding
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QFrame,
     QGridLayout,
     QLabel,
-    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -28,6 +26,7 @@ from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.marks import Marks
 from napari_nucleiseg._qt.save_row import SaveRow
+from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.target import Target
 from napari_nucleiseg._qt.tool_grid import ToolGrid
 from napari_nucleiseg._qt.tools import TOOLS, Tool, Tools
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 _REST_TEXT = "Point at a nucleus and press a key, or press a button and click nuclei."
 
 
-class CorrectDock(QScrollArea):
+class CorrectDock(ScrollDock):
     """Tools for the labels of the current sample, or of any Labels layer.
 
     Parameters
@@ -86,11 +85,7 @@ class CorrectDock(QScrollArea):
         rows.addWidget(self.doubts, stretch=1)
         rows.addWidget(self.save_row)
         self.tool_grid.add(self.keys)
-        self.setWidget(inside)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(inside.minimumSizeHint().width())
+        self.show_column(inside)
 
     def _history_row(self) -> QGridLayout:
         row = QGridLayout()
@@ -129,15 +124,8 @@ class CorrectDock(QScrollArea):
         for key, action in self._actions.items():
             self._viewer.bind_key(key, action, overwrite=True)
 
-    def event(self, event: QEvent) -> bool:
-        """Let go of the viewer when napari takes the dock out of its window."""
-        handled = super().event(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._let_go()
-        return handled
-
-    def _let_go(self) -> None:
-        """End what outlives a dock that is closed; napari keeps it, unseen, for ever."""
+    def let_go(self) -> None:
+        """Give keys, pointer and marks back to the viewer."""
         for key, action in self._actions.items():
             # Not those of a dock that was opened after this one.
             if self._viewer.keymap.get(coerce_keybinding(key)) is action:
@@ -146,8 +134,7 @@ class CorrectDock(QScrollArea):
         self.brush_bar.show_layer(None)
         self.tools.remove()
         self._marks.remove()
-        for each in (self.card, self):
-            each.deleteLater()
+        self.card.deleteLater()
 
     def _with_layer(self, action: Callable[[Labels], None]) -> None:
         layer = self._target.layer()

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QMenu,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -28,6 +27,7 @@ from napari_nucleiseg._qt.memory import recent_datasets
 from napari_nucleiseg._qt.notices import Notices
 from napari_nucleiseg._qt.opening import Opening
 from napari_nucleiseg._qt.sample_list import SampleList
+from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.status_bar import StatusBar
 from napari_nucleiseg.dataset import Dataset
 from napari_nucleiseg.listing import count_statuses
@@ -40,7 +40,7 @@ WIDTH = 320
 _CALM_MS = 100
 
 
-class DatasetDock(QWidget):
+class DatasetDock(ScrollDock):
     """Opens datasets, lists their samples, and says what is saved.
 
     Parameters
@@ -83,14 +83,7 @@ class DatasetDock(QWidget):
         column.setSpacing(6)
         column.addWidget(self.banner)
         column.addWidget(self._pages, 1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
+        self.setWidget(inside)
         self.setMinimumWidth(WIDTH - 60)
 
     def sizeHint(self) -> QSize:  # noqa: N802

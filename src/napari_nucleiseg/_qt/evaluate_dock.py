@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QFrame,
     QLabel,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -29,6 +26,7 @@ from napari_nucleiseg._qt.model_list import ModelList
 from napari_nucleiseg._qt.run_bar import RunBar
 from napari_nucleiseg._qt.score_grid import ScoreGrid
 from napari_nucleiseg._qt.score_table import ScoreTable
+from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, check_model_folder
@@ -67,7 +65,7 @@ _NO_MODEL = "There is no model yet: train one, or choose the folder of one in th
 _NO_TRUTH = "Open a dataset with masks, or correct some images, first."
 
 
-class EvaluateDock(QScrollArea):
+class EvaluateDock(ScrollDock):
     """Scores a model on the annotated images of the session's dataset.
 
     Parameters
@@ -115,11 +113,7 @@ class EvaluateDock(QScrollArea):
         rows.addWidget(self.show_errors)
         rows.addWidget(self.legend)
         self._set_up_parts()
-        self.setWidget(inside)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(max(_NARROWEST, inside.minimumSizeHint().width()))
+        self.show_column(inside, _NARROWEST)
 
     def _set_up_parts(self) -> None:
         self.caption.setWordWrap(True)

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
-    QFrame,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -28,6 +26,7 @@ from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.model_list import ModelList
 from napari_nucleiseg._qt.plane_results import PlaneResults
 from napari_nucleiseg._qt.run_bar import RunBar
+from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.segmenter import Segmenter
 from napari_nucleiseg._qt.source_box import Source, SourceBox
 from napari_nucleiseg._qt.subjects import PlaneSubject, Subject
@@ -47,7 +46,7 @@ _NO_MODEL = "There is no model yet: train one, or choose the folder of one in th
 _NO_IMAGE = "Open a dataset, or an image in napari, first."
 
 
-class SegmentDock(QScrollArea):
+class SegmentDock(ScrollDock):
     """Runs a model over a sample, an Image layer or the whole dataset.
 
     Parameters
@@ -100,11 +99,7 @@ class SegmentDock(QScrollArea):
         rows.addWidget(self.reset)
         rows.addWidget(self.show_maps)
         rows.addStretch(1)
-        self.setWidget(inside)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(inside.minimumSizeHint().width())
+        self.show_column(inside)
 
     def _lay_out_choices(self) -> None:
         self.choices.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -157,13 +152,6 @@ class SegmentDock(QScrollArea):
             (layers.removed, self._on_sources_changed),
             (layers.renamed, self._on_sources_changed),
         )
-
-    def event(self, event: QEvent) -> bool:
-        """End when napari takes the dock out of its window: it would go on acting unseen."""
-        handled = super().event(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            QTimer.singleShot(0, self.deleteLater)
-        return bool(handled)
 
     def _on_sources_changed(self, *_: object) -> None:
         # Later, because layers come in crowds, and are ours only once they are there.

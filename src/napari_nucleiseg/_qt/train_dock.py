@@ -8,13 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
-    QFrame,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -28,6 +26,7 @@ from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.learning import Learning
 from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.run_bar import RunBar
+from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.time_left import in_words
 from napari_nucleiseg._qt.train_form import TrainForm
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
@@ -61,7 +60,7 @@ _MOST_NOTES = 4
 _OF_STEPS = ("start", "step", "validate", "epoch", "tune", "export")
 
 
-class TrainDock(QScrollArea):
+class TrainDock(ScrollDock):
     """Trains a model on the session's dataset in the engine's process.
 
     Parameters
@@ -129,11 +128,7 @@ class TrainDock(QScrollArea):
         for each in (self.back, self.resume, self.finish):
             # A long name is cut off rather than widening the dock.
             each.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setWidget(self.pages)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(max(_NARROWEST, self.pages.minimumSizeHint().width()))
+        self.show_column(self.pages, _NARROWEST)
 
     def _show_page(self, index: int) -> None:
         self.pages.setCurrentIndex(index)
