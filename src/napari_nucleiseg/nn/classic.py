@@ -6,9 +6,7 @@ images is frozen, a decoder is trained) and Ronneberger et al. 2015 (the plain U
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -21,7 +19,6 @@ import numpy as np
 from napari_nucleiseg.atomic import write_bytes_atomically
 from napari_nucleiseg.config import RecipeConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
 from napari_nucleiseg.nn.networks import build_network, encoder_layers
 from napari_nucleiseg.nn.pixels import (
     Pixels,
@@ -31,12 +28,12 @@ from napari_nucleiseg.nn.pixels import (
     predict_nuclei,
     scores_by_modality,
 )
-from napari_nucleiseg.nn.tensorboard import write_scalars
+from napari_nucleiseg.nn.run_files import restore_state, write_curves, write_state
 from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
 from napari_nucleiseg.overlay import encode_png
 from napari_nucleiseg.progress import Progress
 
-CHECKPOINTS, CURVES, TENSORBOARD, PICTURES = "checkpoints", "curves.csv", "tensorboard", "pictures"
+PICTURES = "pictures"
 Encoder = tuple[Mapping[str, np.ndarray] | None, str]
 
 
@@ -244,36 +241,25 @@ class _Run:
 
     def _write(self) -> None:
         state = {
-            "config": dataclasses.asdict(self.config),
             "encoder": self.encoder,
             "before": self.before,
             "best_epoch": self.best_epoch,
             "best_loss": self.best_loss,
             "rows": self.rows,
         }
-        optimizer = {
-            str(i): keras.ops.convert_to_numpy(each.value)
-            for i, each in enumerate(self.model.optimizer.variables)
-        }
-        parts = {"weights": weights_of(self.model), "best": self.best, "optimizer": optimizer}
-        write_checkpoint(self.folder / CHECKPOINTS, self.epoch, state, parts)
-        write_bytes_atomically(self.folder / CURVES, _curves(self.rows))
+        write_state(self.folder, self.epoch, self.model, self.config, state, {"best": self.best})
         row = self.rows[-1]
         scalars = {f"train/{name}": row[name] for name in ("loss", "accuracy")}
         for name in ("loss", "accuracy", "iou", "dice"):
             scalars[f"validation/{name}"] = row[f"val_{name}"]
-        write_scalars(self.folder / TENSORBOARD, self.epoch, scalars)
+        write_curves(self.folder, list(row), self.rows, self.epoch, scalars)
 
     def _resume(self) -> bool:
-        found = read_checkpoint(self.folder / CHECKPOINTS)
+        found = restore_state(self.folder, self.model, self.config)
         if found is None:
             return False
-        self.epoch, state, parts = found
-        _check_same_config(state["config"], self.config, self.folder)
-        set_weights(self.model, parts["weights"])
-        for i, variable in enumerate(self.model.optimizer.variables):
-            variable.assign(parts["optimizer"][str(i)])
-        self.best, self.rows = parts["best"], state["rows"]
+        self.epoch, state, weights = found
+        self.best, self.rows = weights["best"], state["rows"]
         self.best_epoch, self.best_loss = state["best_epoch"], state["best_loss"]
         self.before, self.encoder = state["before"], state["encoder"]
         return True
@@ -294,21 +280,3 @@ def _compiled(config: RecipeConfig) -> keras.Model:
 
 def _encoder_variables(model: keras.Model) -> list[Any]:
     return [weight for each in encoder_layers(model) for weight in each.weights]
-
-
-def _check_same_config(before: Mapping[str, Any], config: RecipeConfig, folder: Path) -> None:
-    now = dataclasses.asdict(config)
-    changed = [name for name in now if now[name] != before.get(name)]
-    if changed:
-        raise BadInput(
-            f"{folder} holds a run begun with another {', '.join(changed)}; give the same values "
-            "to go on with it, or another --out folder to begin a new one."
-        )
-
-
-def _curves(rows: list[dict[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,16 +12,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from napari_nucleiseg.atomic import write_bytes_atomically
 from napari_nucleiseg.config import DecodeConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn.augment import Example
 from napari_nucleiseg.nn.batches import Batch, batches
-from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
 from napari_nucleiseg.nn.losses import MapsLoss
 from napari_nucleiseg.nn.networks import build_network, freeze_encoder, freeze_norm
 from napari_nucleiseg.nn.preview import Preview
-from napari_nucleiseg.nn.tensorboard import write_scalars
+from napari_nucleiseg.nn.run_files import restore_state, write_curves, write_state
 from napari_nucleiseg.nn.validation import (
     ENOUGH_TO_TUNE,
     HANDFUL,
@@ -39,7 +35,6 @@ from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
 from napari_nucleiseg.progress import Progress
 
 EMA_EVERY = 10  # steps: copying the weights out costs a few hundredths of a second
-CHECKPOINTS, CURVES, TENSORBOARD = "checkpoints", "curves.csv", "tensorboard"
 _COLUMNS = (
     "step",
     "loss",
@@ -308,40 +303,23 @@ class _Run:
             set_weights(self.model, own)
 
     def _write(self) -> None:
-        optimizer = {str(i): np.asarray(v) for i, v in enumerate(self._optimizer_values())}
         state = {
-            "config": dataclasses.asdict(self.config),
             "best_score": self.best_score,
             "best_step": self.best_step,
             "rows": self.rows,
         }
-        parts = {
-            "weights": weights_of(self.model),
-            "average": self.average,
-            "best": self.best,
-            "optimizer": optimizer,
-        }
-        write_checkpoint(self.folder / CHECKPOINTS, self.step, state, parts)
-        write_bytes_atomically(self.folder / CURVES, _curves(self.rows))
-        write_scalars(self.folder / TENSORBOARD, self.step, _scalars(self.rows[-1]))
-
-    def _optimizer_values(self) -> list[Any]:
-        return [keras.ops.convert_to_numpy(each.value) for each in self.model.optimizer.variables]
+        weights = {"average": self.average, "best": self.best}
+        write_state(self.folder, self.step, self.model, self.config, state, weights)
+        table = map(_table_row, self.rows)
+        write_curves(self.folder, _COLUMNS, table, self.step, _scalars(self.rows[-1]))
 
     def _resume(self) -> None:
-        found = read_checkpoint(self.folder / CHECKPOINTS)
-        if found is None:
-            return
-        step, state, parts = found
-        _check_same_config(state["config"], self.config, self.folder)
-        set_weights(self.model, parts["weights"])
-        for variable, name in zip(
-            self.model.optimizer.variables, range(len(parts["optimizer"])), strict=True
-        ):
-            variable.assign(parts["optimizer"][str(name)])
-        self.step, self.average, self.best = step, parts["average"], parts["best"]
-        self.best_score, self.best_step = state["best_score"], state["best_step"]
-        self.rows = state["rows"]
+        found = restore_state(self.folder, self.model, self.config)
+        if found is not None:
+            self.step, state, weights = found
+            self.average, self.best = weights["average"], weights["best"]
+            self.best_score, self.best_step = state["best_score"], state["best_step"]
+            self.rows = state["rows"]
 
 
 def _compiled(config: TrainConfig, start: Mapping[str, np.ndarray] | None) -> keras.Model:
@@ -372,26 +350,10 @@ def _schedule(config: TrainConfig) -> keras.optimizers.schedules.LearningRateSch
     )
 
 
-def _check_same_config(before: Mapping[str, Any], config: TrainConfig, folder: Path) -> None:
-    # A parameter that was not there yet had what is its default now.
-    before = {**dataclasses.asdict(TrainConfig()), **before}
-    now = dataclasses.asdict(config)
-    changed = [name for name in now if now[name] != before[name]]
-    if changed:
-        raise BadInput(
-            f"{folder} holds a run begun with another {', '.join(changed)}; give the same values "
-            "to go on with it, or another --out folder to begin a new one."
-        )
-
-
-def _curves(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for row in rows:
-        learned = (row["train_mean_ap"], row["train_ap"], row["old_mean_ap"])
-        writer.writerow([row["step"], row["loss"], row["mean_ap"], *row["ap"]["all"], *learned])
-    return text.getvalue().encode()
+def _table_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    ap = dict(zip(("ap_50", "ap_70", "ap_90"), row["ap"]["all"], strict=True))
+    found = {**row, **ap, "train_ap_50": row["train_ap"]}
+    return {name: found[name] for name in _COLUMNS}
 
 
 def _scalars(row: Mapping[str, Any]) -> dict[str, float]:
