@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +70,61 @@ def test_ctrl_c_makes_a_model_of_the_best(
     assert "A thing to know." in said
     assert "the best weights so far become a model" in said
     assert "Model: the model" in said
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("place", [Terminal(), io.StringIO()], ids=["terminal", "log"])
+def test_a_terminal_shows_step_loss_and_time_left_between_validations(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    place: io.StringIO,
+) -> None:
+    def train(request: TrainRequest) -> Iterator[Progress]:
+        yield Progress(3, 3, "Reading images", "read")
+        yield Progress(0, 4000, "Preparing the network", "start")
+        yield Progress(1000, 4000, "Going on", "start")
+        now[0] = 1000.0
+        for step in range(1001, 1101):
+            now[0] += 2
+            yield Progress(step, 4000, values={"loss": 1 / step})
+        yield Progress(1100, 4000, "Validating", "validate")
+        yield Progress(4000, 4000, kind="result", values={"model": "m", "scores": {}})
+
+    now = [0.0]
+    monkeypatch.setattr(train_job, "train", train)
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    monkeypatch.setattr(sys, "stderr", place)
+    assert main(["train", str(folder), "--out", str(tmp_path / "run")]) == 0
+    shown = place.getvalue()
+    if not place.isatty():
+        assert shown == ""
+        return
+    last = next(part for part in shown.split("\r") if "1100/4000" in part)
+    assert "loss 0.0009" in last
+    assert "1:36:40" in last, "2900 steps of 2 s"
+    assert any("Validating" in part for part in shown.split("\r"))
+
+
+def test_before_the_first_step_there_is_no_loss(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def train(request: TrainRequest) -> Iterator[Progress]:
+        for step, loss in ((0, math.nan), (40, 0.25)):
+            values = {"step": step, "loss": loss, "ap": {"all": (0.5, 0.4, 0.1)}}
+            yield Progress(step, 80, kind="epoch", values=values)
+        yield Progress(80, 80, kind="result", values={"model": "m", "scores": {}})
+
+    monkeypatch.setattr(train_job, "train", train)
+    assert main(["train", str(folder), "--out", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "step 0  loss -  AP .5/.7/.9: all 0.500/0.400/0.100"
+    assert lines[1] == "step 40  loss 0.2500  AP .5/.7/.9: all 0.500/0.400/0.100"
 
 
 def test_nothing_corrected_is_said(

@@ -55,11 +55,23 @@ def with_bar(steps: Iterable[Progress], unit: str, total: int = 0) -> Iterable[P
     """Pass steps on, and show them as a progress bar on a terminal."""
     from tqdm import tqdm
 
+    shown = ""
     with tqdm(total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False) as bar:
         for step in steps:
-            bar.total = step.total or bar.total
-            bar.set_description_str(step.message[:50], refresh=False)
-            bar.update(step.done - bar.n)
+            if step.message != shown:
+                # Else it would not be seen before something is done.
+                bar.set_description_str(step.message[:50])
+                shown = step.message
+            if "loss" in step.values and step.kind == "step":
+                bar.set_postfix_str(f"loss {step.values['loss']:.4f}", refresh=False)
+            total = step.total or bar.total
+            if bar.n and total == bar.total:
+                bar.update(step.done - bar.n)
+            else:
+                # Another part of the work, or one that was begun before: how long it will
+                # take is told by what is done from here on.
+                bar.reset(total)
+                bar.n = bar.last_print_n = bar.initial = step.done
             yield step
 
 

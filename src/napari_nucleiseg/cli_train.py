@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -251,4 +252,6 @@ def _epoch_line(values: dict[str, Any]) -> str:
     ap = "  ".join(
         f"{name} {'/'.join(f'{v:.3f}' for v in row)}" for name, row in values["ap"].items()
     )
-    return f"step {values['step']}  loss {values['loss']:.4f}  AP .5/.7/.9: {ap}"
+    # Before the first step there is none.
+    loss = f"{values['loss']:.4f}" if math.isfinite(values["loss"]) else "-"
+    return f"step {values['step']}  loss {loss}  AP .5/.7/.9: {ap}"
