@@ -18,7 +18,6 @@ import numpy as np
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import DecodeConfig, RecipeConfig
 from napari_nucleiseg.dataset import (
-    Sample,
     find_fields,
     read_dataset,
     split_by_field,
@@ -29,15 +28,14 @@ from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.train_job import (
-    RUN,
-    SPLIT,
-    describe_run,
+from napari_nucleiseg.run_record import (
+    Request,
+    keep_record,
     read_examples,
-    read_split,
     write_json,
     write_trained,
 )
+from napari_nucleiseg.splits import Split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,37 +45,22 @@ if TYPE_CHECKING:
 
 REPORT = "report.json"
 SHIPPED = "nuclei"
-Split = dict[str, tuple[Sample, ...]]
 
 
 @dataclass(frozen=True)
-class RecipeRequest:
-    """What to train on by a recipe, and where to.
+class RecipeRequest(Request):
+    """What to train on by a recipe, and where to; see `Request`.
 
     Attributes
     ----------
-    dataset : str
-        Path of a dataset with masks.
-    out : str
-        Folder of the run.
-    config : RecipeConfig
     start : str
-        Name or path of a model whose encoder is taken. When empty, ImageNet's weights are
+        Of this model, only the encoder is taken. When empty, ImageNet's weights are
         downloaded, and where that fails the shipped network's encoder is taken.
-    name : str
-        Of the new model; the folder's name by default.
-    table : str
-        A csv file of samples; found beside the dataset when empty.
     test_ids : tuple of str
         Samples to test on, besides the test samples of the table.
     """
 
-    dataset: str
-    out: str
     config: RecipeConfig = field(default_factory=RecipeConfig)
-    start: str = ""
-    name: str = ""
-    table: str = ""
     test_ids: tuple[str, ...] = ()
 
 
@@ -108,10 +91,7 @@ def train_by_recipe(request: RecipeRequest) -> Iterator[Progress]:
     if request.start and request.config.network == "unet":
         raise BadInput("The plain unet has no encoder to start from; leave out --from.")
     out = Path(request.out)
-    samples = read_dataset(request.dataset, table=request.table or None).samples
-    out.mkdir(parents=True, exist_ok=True)
-    split = _split(samples, request, out / SPLIT)
-    write_json(out / RUN, describe_run(request, split))
+    split = _split(request)
     examples: dict[str, list[Example]] = {}
     for part in split:
         examples[part] = yield from read_examples(split[part])
@@ -130,25 +110,23 @@ def train_by_recipe(request: RecipeRequest) -> Iterator[Progress]:
         yield Progress(step.done, step.total, "Trained", "result", values)
 
 
-def _split(samples: Sequence[Sample], request: RecipeRequest, path: Path) -> Split:
-    """Split by field, or as the run that is gone on with was split."""
-    unknown = set(request.test_ids) - {each.id for each in samples}
+def _split(request: RecipeRequest) -> Split:
+    samples = read_dataset(request.dataset, table=request.table or None).samples
+    wanted = set(request.test_ids)
+    unknown = wanted - {each.id for each in samples}
     if unknown:
         raise BadInput(f"The dataset has no sample {min(unknown)}; correct the list of test ids.")
-    if path.exists():
-        return read_split(samples, path)
-    wanted = set(request.test_ids)
-    samples = [
-        dataclasses.replace(each, split="test") if each.id in wanted else each for each in samples
-    ]
-    fields = find_fields(samples)
-    usable, test = split_test(samples, fields)
-    train, validation = split_by_field(
-        usable, request.config.validation, request.config.seed, fields
-    )
-    split = {"train": train, "validation": validation, "test": test}
-    write_json(path, {name: [each.id for each in part] for name, part in split.items()})
-    return split
+
+    def split_now() -> Split:
+        parted = [dataclasses.replace(e, split="test") if e.id in wanted else e for e in samples]
+        fields = find_fields(parted)
+        usable, test = split_test(parted, fields)
+        train, validation = split_by_field(
+            usable, request.config.validation, request.config.seed, fields
+        )
+        return {"train": train, "validation": validation, "test": test}
+
+    return keep_record(request, samples, split_now)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from napari_nucleiseg.models import (
     read_model,
     user_models_folder,
 )
-from napari_nucleiseg.train_job import MODEL, STOPPED
+from napari_nucleiseg.run_record import MODEL
+from napari_nucleiseg.train_job import STOPPED
 
 REQUEST, CURVES = "request.json", "curves.csv"
 _CHECKPOINT, _PICTURES, _TENSORBOARD = "checkpoints/CURRENT", "pictures", "tensorboard"

@@ -1,0 +1,190 @@
+"""What every training run keeps of itself: what was asked for, its split, and its model."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucleiseg.atomic import saving, write_bytes_atomically
+from napari_nucleiseg.config import RecipeConfig, TrainConfig
+from napari_nucleiseg.dataset import Sample, read_labels, read_sample_image
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.models import write_model
+from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.splits import Split
+
+if TYPE_CHECKING:
+    from napari_nucleiseg.nn.augment import Example
+    from napari_nucleiseg.nn.training import Trained
+
+RUN, SPLIT, MODEL = "run.json", "split.json", "model"
+PACKAGES = ("keras", "tensorflow", "numpy", "onnx", "tf2onnx", "onnxruntime", "opencv-python")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to train on, and where to.
+
+    Attributes
+    ----------
+    dataset : str
+        Path of a dataset with masks.
+    out : str
+        Folder of the run.
+    config : TrainConfig or RecipeConfig
+    start : str
+        Name or path of the model to start from; empty for none.
+    name : str
+        Of the new model; the folder's name by default.
+    table : str
+        A csv file of samples; found beside the dataset when empty.
+    """
+
+    dataset: str
+    out: str
+    config: TrainConfig | RecipeConfig
+    start: str = ""
+    name: str = ""
+    table: str = ""
+
+
+def keep_record(
+    request: Request, samples: Sequence[Sample], split_now: Callable[[], Split]
+) -> Split:
+    """Write down what a run is, and split its samples once and for all.
+
+    Parameters
+    ----------
+    request : Request
+    samples : sequence of Sample
+        Those of the dataset.
+    split_now : callable
+        Asked when a run begins; one that is gone on with stays split as it was.
+
+    Returns
+    -------
+    dict of str to tuple of Sample
+
+    Raises
+    ------
+    BadInput
+        If the run was begun with another dataset.
+    """
+    out = Path(request.out)
+    if (out / SPLIT).exists():
+        split = _read_split(samples, out / SPLIT)
+    else:
+        split = split_now()
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / SPLIT, _ids(split))
+    write_json(out / RUN, _describe(request, split))
+    return split
+
+
+def _read_split(samples: Sequence[Sample], path: Path) -> Split:
+    by_id = {each.id: each for each in samples}
+    before = json.loads(path.read_text(encoding="utf-8"))
+    missing = [each for ids in before.values() for each in ids if each not in by_id]
+    if missing:
+        raise BadInput(
+            f"{path} names {missing[0]}, which is not in the dataset; open the dataset that "
+            "the run was begun with, or train into another folder."
+        )
+    return {name: tuple(by_id[each] for each in ids) for name, ids in before.items()}
+
+
+def read_examples(samples: Sequence[Sample]) -> Generator[Progress, None, list[Example]]:
+    """Read annotated samples; returns a list of Example, without the unusable ones."""
+    from napari_nucleiseg.nn.augment import example
+
+    examples: list[Example] = []
+    for done, sample in enumerate(samples, start=1):
+        try:
+            image = read_sample_image(sample)
+            labels = read_labels(sample, image.shape[:2])
+        except BadInput as error:
+            values = {"id": sample.id, "error": str(error)}
+            yield Progress(done, len(samples), str(error), "problem", values)
+            continue
+        if labels is not None:
+            examples.append(example(sample.id, image, labels, sample.modality))
+        yield Progress(done, len(samples), "Reading images", "read")
+    return examples
+
+
+def write_trained(
+    request: Request, split: Split, examples: Sequence[Example], trained: Trained
+) -> Path:
+    """Write the model folder of a run, with its ONNX graph."""
+    from napari_nucleiseg.nn.export import network_to_onnx
+    from napari_nucleiseg.nn.networks import build_network
+    from napari_nucleiseg.nn.weights import set_weights
+
+    network = build_network(request.config.network)
+    set_weights(network, trained.weights)
+    graph = network_to_onnx(network)
+    folder = Path(request.out) / MODEL
+    with saving(folder):
+        write_model(
+            folder,
+            network=request.config.network,
+            weights=trained.weights,
+            graph=graph,
+            decode=trained.decode,
+            diameter=float(np.median([each.diameter for each in examples])),
+            name=request.name or Path(request.out).name,
+            training={**_describe(request, split), "steps": trained.steps},
+            scores=trained.scores,
+            versions=_versions(),
+        )
+    return folder
+
+
+def _describe(request: Request, split: Split) -> dict[str, Any]:
+    """Describe a run without paths of this machine."""
+    return {
+        "dataset": Path(request.dataset).name,
+        "start": Path(request.start).name,
+        "config": dataclasses.asdict(request.config),
+        "split": _ids(split),
+        "data_sha256": _hash_of(split),
+        "versions": _versions(),
+    }
+
+
+def _ids(split: Split) -> dict[str, list[str]]:
+    return {name: [each.id for each in part] for name, part in split.items()}
+
+
+def _hash_of(split: Split) -> str:
+    """Hash the names and sizes of the files that were learned from."""
+    digest = hashlib.sha256()
+    for name in sorted(split):
+        for each in split[name]:
+            sizes = [path.stat().st_size for path in (each.image_path, *sorted(each.mask_paths))]
+            digest.update(json.dumps([name, each.id, sizes]).encode())
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("napari-nucleiseg", *PACKAGES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_bytes_atomically(path, json.dumps(content, indent=1).encode())

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from squares import squares, write_sample
+
+from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.dataset import Sample, read_dataset
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.run_record import RUN, SPLIT, Request, keep_record
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> tuple[Sample, ...]:
+    for number, name in enumerate("abc"):
+        write_sample(tmp_path / "cells" / name, squares((64, 64), (5, 5 + number)), masks=True)
+    return read_dataset(tmp_path / "cells").samples
+
+
+@pytest.fixture
+def request_to_train(tmp_path: Path) -> Request:
+    return Request(str(tmp_path / "cells"), str(tmp_path / "runs" / "one"), TrainConfig(steps=5))
+
+
+def record(request: Request, name: str) -> dict:
+    return json.loads((Path(request.out) / name).read_text())
+
+
+def test_a_run_is_split_once(samples: tuple[Sample, ...], request_to_train: Request) -> None:
+    a, b, c = samples
+    first = {"train": (c, a), "validation": (b,), "test": ()}
+    assert keep_record(request_to_train, samples, lambda: first) == first
+    assert record(request_to_train, SPLIT) == {"train": ["c", "a"], "validation": ["b"], "test": []}
+    again = keep_record(request_to_train, samples, lambda: pytest.fail("it was split before"))
+    assert again == first
+
+
+def test_the_record_tells_how_and_on_what_without_paths(
+    samples: tuple[Sample, ...], request_to_train: Request, tmp_path: Path
+) -> None:
+    split = {"train": samples[:2], "validation": samples[2:]}
+    keep_record(dataclasses.replace(request_to_train, start="/models/old"), samples, lambda: split)
+    told = record(request_to_train, RUN)
+    assert (told["dataset"], told["start"]) == ("cells", "old")
+    assert told["config"]["steps"] == 5
+    assert told["split"] == {"train": ["a", "b"], "validation": ["c"]}
+    assert "numpy" in told["versions"]
+    assert str(tmp_path) not in json.dumps(told)
+
+
+def test_the_record_tells_whether_the_images_are_the_same(
+    samples: tuple[Sample, ...], request_to_train: Request
+) -> None:
+    def hash_now() -> str:
+        keep_record(request_to_train, samples, lambda: {"train": samples})
+        return record(request_to_train, RUN)["data_sha256"]
+
+    before = hash_now()
+    assert hash_now() == before
+    mask = samples[0].mask_paths[0]
+    mask.write_bytes(mask.read_bytes() + b" ")
+    assert hash_now() != before
+
+
+def test_a_run_of_another_dataset_is_refused(
+    samples: tuple[Sample, ...], request_to_train: Request
+) -> None:
+    keep_record(request_to_train, samples, lambda: {"train": samples})
+    before = record(request_to_train, RUN)
+    with pytest.raises(BadInput, match="names c, which is not in the dataset"):
+        keep_record(request_to_train, samples[:2], lambda: pytest.fail("it was split before"))
+    assert record(request_to_train, RUN) == before
