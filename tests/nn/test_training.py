@@ -10,7 +10,9 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import find_model, read_weights
 from napari_nucleiseg.nn.augment import Example, example
+from napari_nucleiseg.nn.checkpoints import read_checkpoint
 from napari_nucleiseg.nn.networks import build_network
+from napari_nucleiseg.nn.run_files import CHECKPOINTS
 from napari_nucleiseg.nn.training import train_network
 from napari_nucleiseg.nn.validation import predict_example
 from napari_nucleiseg.nn.weights import set_weights
@@ -104,3 +106,25 @@ def dice(model, examples: list[Example]) -> float:
     both = sum((mask & (each.labels > 0)).sum() for mask, each in zip(found, examples, strict=True))
     size = sum(mask.sum() + (e.labels > 0).sum() for mask, e in zip(found, examples, strict=True))
     return float(2 * both / size)
+
+
+def test_beside_old_images_the_best_lies_part_of_the_way_from_the_start(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    start = dict(read_weights(find_model("nuclei")))
+    bias = next(name for name in start if name.endswith("head_maps/bias"))
+    start[bias] = start[bias] - np.float32([3, 0, 0])  # so that it finds nothing, and can learn
+    config = dataclasses.replace(
+        CONFIG, steps=30, epoch_steps=30, learning_rate=5e-3, freeze_encoder=True, freeze_norm=True
+    )
+    options = {"start": start, "old": examples[:2]}
+    weights = trained(run(examples, tmp_path, config, **options)).weights
+    _, _, parts = read_checkpoint(tmp_path / CHECKPOINTS)
+    moved = {name: parts["average"][name] - start[name] for name in start}
+    ways = {
+        name: np.vdot(weights[name] - start[name], each) / np.vdot(each, each)
+        for name, each in moved.items()
+        if name.endswith("kernel") and np.abs(each).max() > 1e-3
+    }
+    assert ways
+    assert list(ways.values()) == pytest.approx([2 / 3] * len(ways), rel=1e-2)
