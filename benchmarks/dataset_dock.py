@@ -121,7 +121,7 @@ def save(dock: DatasetDock, steps: int) -> None:
         with times.one():
             dock.layers.saving.save()
             wait(lambda: not dock.layers.saving.is_busy)
-        assert not dock.layers.unsaved
+        assert not dock.layers.draft.unsaved
         times.rest()
     times.show()
 

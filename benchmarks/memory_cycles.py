@@ -107,11 +107,11 @@ def cycle(viewer: Any, segment: Any, number: int) -> None:
     layer.paint((20 + number % 50, 30), layer.selected_label)
     first = next((int(each) for each in layer.data.ravel() if each), 0)
     if first:
-        layers.apply_edit(edits.delete(layer.data, first))
+        layers.draft.apply_edit(edits.delete(layer.data, first))
     layer.undo()
     layer.redo()
     layers.saving.save()
-    wait(lambda: not layers.saving.is_busy and not layers.unsaved)
+    wait(lambda: not layers.saving.is_busy and not layers.draft.unsaved)
 
 
 def look() -> Usage:

@@ -10,7 +10,9 @@ from typing import Any
 import napari
 import pytest
 from napari._qt.qt_viewer import QtViewer
+from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication
+from showing import FIRST, SECOND, show
 from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg import session
@@ -59,3 +61,19 @@ def viewer(_one_viewer: napari.Viewer, qtbot: Any) -> Iterator[napari.Viewer]:
     # So that what this test left to the event loop does not reach the next one.
     QApplication.sendPostedEvents()
     QApplication.processEvents()
+
+
+@pytest.fixture
+def shown(viewer: napari.Viewer, squares_folder: Path, qtbot: QtBot) -> layers.SampleLayers:
+    """The layers of the first of three samples; only that one has masks."""
+    shown = layers.layers_for(viewer)
+    shown.session.open_dataset(squares_folder)
+    show(qtbot, shown, FIRST)
+    return shown
+
+
+@pytest.fixture
+def unlabelled(shown: layers.SampleLayers, qtbot: QtBot) -> layers.SampleLayers:
+    """The same with the second sample, which has no masks."""
+    show(qtbot, shown, SECOND)
+    return shown

@@ -145,7 +145,7 @@ def test_what_cannot_be_saved_is_rescued_and_comes_back(
     assert not (squares_folder / "b" / "labels.tif").exists()
     again = desks()
     again.open(squares_folder)
-    np.testing.assert_array_equal(again.layers.current_labels(), DRAWN)
+    np.testing.assert_array_equal(again.layers.draft.current_labels(), DRAWN)
 
 
 def test_what_cannot_be_rescued_either_keeps_the_window(
@@ -168,8 +168,8 @@ def test_what_cannot_be_rescued_either_keeps_the_window(
     assert not desk.window.close()
     assert "disk is full" in asked[0]
     assert "lose the corrections of b" in asked[0]
-    np.testing.assert_array_equal(desk.layers.current_labels(), DRAWN)
-    assert desk.layers.unsaved
+    np.testing.assert_array_equal(desk.layers.draft.current_labels(), DRAWN)
+    assert desk.layers.draft.unsaved
     assert desk.window.close()
     assert answers == []
 
@@ -261,8 +261,8 @@ def test_strokes_of_a_program_that_was_killed_come_back(
     assert desk.layers.session.is_writable, "the lock of a dead program is taken over"
     assert desk.dock.banner.notice is not None
     assert "restored" in desk.dock.banner.notice.text
-    assert int((desk.layers.current_labels() == 7).sum()) == area > 100
-    assert desk.layers.unsaved
+    assert int((desk.layers.draft.current_labels() == 7).sum()) == area > 100
+    assert desk.layers.draft.unsaved
 
 
 TRAIN_AND_CLOSE = """

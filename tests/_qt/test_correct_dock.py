@@ -109,26 +109,26 @@ def test_an_edit_by_key_is_touched_unsaved_and_undone(desk: Desk, folder: Path) 
     desk.hand.use("H", 55, 55)
     expected = edits.fill_holes(before, 2).apply(before)
     np.testing.assert_array_equal(desk.layer.data, expected)
-    assert desk.layers.touched == {2}
-    assert desk.layers.unsaved
+    assert desk.layers.draft.touched == {2}
+    assert desk.layers.draft.unsaved
     assert desk.dock.save_row.text.text() == "a: not saved yet"
     desk.hand.press("Z", ctrl=True)
     np.testing.assert_array_equal(desk.layer.data, before)
-    assert desk.layers.touched == set()
-    assert not desk.layers.unsaved
+    assert desk.layers.draft.touched == set()
+    assert not desk.layers.draft.unsaved
     desk.hand.press("Z", ctrl=True, shift=True)
     np.testing.assert_array_equal(desk.layer.data, expected)
-    assert desk.layers.touched == {2}
+    assert desk.layers.draft.touched == {2}
 
 
 def test_the_parts_of_a_cut_and_the_whole_of_a_join_are_touched(desk: Desk, folder: Path) -> None:
     desk.open(folder)
     desk.hand.use("K", 20, 20)
     desk.hand.drag(*[(y, 20) for y in range(4, 37, 4)])
-    assert desk.layers.touched == {1, 4}
+    assert desk.layers.draft.touched == {1, 4}
     desk.hand.use("J", 100, 90)
     desk.hand.click(55, 55)
-    assert desk.layers.touched == {1, 3, 4}
+    assert desk.layers.draft.touched == {1, 3, 4}
     assert {*np.unique(desk.layer.data)} == {0, 1, 3, 4}
 
 
@@ -138,7 +138,7 @@ def test_what_was_corrected_is_saved_and_read_again(desk: Desk, folder: Path) ->
     desk.hand.use("H", 55, 55)
     corrected = desk.layer.data.copy()
     desk.click(desk.dock.save_row.save)
-    desk.qtbot.waitUntil(lambda: not desk.layers.unsaved, timeout=10_000)
+    desk.qtbot.waitUntil(lambda: not desk.layers.draft.unsaved, timeout=10_000)
     assert desk.dock.save_row.text.text() == "a: corrected"
     desk.show("b")
     desk.show("a")
@@ -156,7 +156,7 @@ def test_undo_never_reaches_another_image(desk: Desk, folder: Path) -> None:
         desk.hand.press("Z", ctrl=True)
     desk.click(desk.dock.undo)
     np.testing.assert_array_equal(desk.layer.data, before)
-    assert not desk.layers.unsaved
+    assert not desk.layers.draft.unsaved
 
 
 def test_a_tool_that_waits_ends_with_its_image(desk: Desk, folder: Path) -> None:

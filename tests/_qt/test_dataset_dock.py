@@ -127,12 +127,12 @@ def test_a_double_click_on_open_opens_once(dock, squares_folder, qtbot):
 
 def test_opening_again_keeps_what_was_drawn(opened, squares_folder, qtbot):
     paint(opened)
-    labels = opened.layers.current_labels()
+    labels = opened.layers.draft.current_labels()
     open_and_wait(qtbot, opened, squares_folder)
     assert opened.session.read_only == ""
     show(qtbot, opened, "a")
-    assert np.array_equal(opened.layers.current_labels(), labels)
-    assert not opened.layers.unsaved
+    assert np.array_equal(opened.layers.draft.current_labels(), labels)
+    assert not opened.layers.draft.unsaved
 
 
 @pytest.mark.parametrize("half", ["Qt", "Python"])
@@ -337,7 +337,7 @@ def test_a_failed_save_is_spoken_of_until_it_is_done(opened, qtbot, monkeypatch,
     press(opened, "Save elsewhere…")
     qtbot.waitUntil(lambda: (elsewhere / "a" / "labels.tif").exists())
     qtbot.waitUntil(lambda: not opened.layers.saving.failures)
-    qtbot.waitUntil(lambda: not opened.layers.unsaved)
+    qtbot.waitUntil(lambda: not opened.layers.draft.unsaved)
     assert "are written to" in opened.banner.notice.text
     assert not [each for each in opened.banner.findChildren(QPushButton) if not each.isHidden()]
 
@@ -348,11 +348,11 @@ def test_the_other_folder_is_found_again(opened, qtbot, monkeypatch, tmp_path, s
     opened._notices.choose_folder()
     qtbot.waitUntil(lambda: opened.session.correction_folder == elsewhere)
     paint(opened)
-    labels = opened.layers.current_labels()
+    labels = opened.layers.draft.current_labels()
     open_and_wait(qtbot, opened, squares_folder)
     assert opened.session.correction_folder == elsewhere
     show(qtbot, opened, "a")
-    assert np.array_equal(opened.layers.current_labels(), labels)
+    assert np.array_equal(opened.layers.draft.current_labels(), labels)
 
 
 def test_a_dataset_stays_open_while_its_corrections_cannot_be_saved(
@@ -384,15 +384,15 @@ def test_strokes_that_a_crash_left_are_offered(dock, squares_folder, qtbot, choi
     lock.release()
     open_and_wait(qtbot, dock, squares_folder)
     assert "restored" in dock.banner.notice.text
-    assert np.array_equal(dock.layers.current_labels(), labels)
-    assert dock.layers.unsaved
+    assert np.array_equal(dock.layers.draft.current_labels(), labels)
+    assert dock.layers.draft.unsaved
     press(dock, choice)
     qtbot.waitUntil(lambda: not dock.layers.saving.is_busy)
     assert dock.banner.notice is None
-    assert not dock.layers.unsaved
+    assert not dock.layers.draft.unsaved
     assert not (first.folder / "recovery.tif").exists()
     expected = labels if choice == "Save them" else found.labels
-    assert np.array_equal(dock.layers.current_labels(), expected)
+    assert np.array_equal(dock.layers.draft.current_labels(), expected)
 
 
 def test_problems_of_a_dataset_are_spoken_of(dock, squares_folder, qtbot):

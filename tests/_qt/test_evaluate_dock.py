@@ -80,7 +80,7 @@ def test_a_click_on_a_row_opens_the_image_with_its_errors(dock, viewer, qtbot):
     assert layer.data[60, 60] == Error.EXTRA
     assert not layer.editable
     assert viewer.layers.selection.active is dock._layers.labels_layer
-    assert not dock._layers.unsaved
+    assert not dock._layers.draft.unsaved
     go_to(dock, qtbot, "good")
     assert not errors_layer(viewer).data.any()
 

@@ -71,7 +71,7 @@ def test_a_dataset_opens_in_the_dock(
     assert [each.id for each in layers.session.dataset.samples] == ["a", "b", "c"]
     assert [each.name for each in viewer.layers] == ["a", "nuclei"], "no layers of the reader's own"
     np.testing.assert_array_equal(
-        layers.current_labels(), squares((EDGE, EDGE), (10, 10), (50, 50))
+        layers.draft.current_labels(), squares((EDGE, EDGE), (10, 10), (50, 50))
     )
     assert dataset_dock(viewer).list.model.rowCount() == 3
 

@@ -62,11 +62,11 @@ def full_disk(monkeypatch):
 
 def test_save_writes_what_is_seen(layers, qtbot):
     paint(layers)
-    labels = layers.current_labels()
+    labels = layers.draft.current_labels()
     layers.saving.save()
     rest(qtbot, layers)
     assert np.array_equal(saved(layers.sample), labels)
-    assert not layers.unsaved
+    assert not layers.draft.unsaved
     assert layers.session.state_of(layers.sample).status is Status.CORRECTED
     assert layers.session.counts[layers.sample.id] == 1
     assert layers.saving.last_saved == layers.sample.id
@@ -80,7 +80,7 @@ def test_strokes_during_a_save_stay_unsaved(layers, qtbot, monkeypatch):
     paint(layers, 8, at=(90, 90))
     go.set()
     rest(qtbot, layers)
-    assert layers.unsaved
+    assert layers.draft.unsaved
     assert not (saved(layers.sample) == 8).any()
 
 
@@ -99,7 +99,7 @@ def test_save_accepts_a_prediction_as_it_is(layers, qtbot):
     layers.saving.save()
     rest(qtbot, layers)
     assert np.array_equal(saved(layers.sample), prediction)
-    assert not layers.shows_prediction
+    assert not layers.draft.shows_prediction
 
 
 def test_approve_saves_and_goes_on(layers, qtbot):
@@ -113,7 +113,7 @@ def test_approve_saves_and_goes_on(layers, qtbot):
 
 def test_an_annotation_can_be_approved_as_it_came(layers, qtbot):
     sample = show(qtbot, layers, ANNOTATED)
-    labels = layers.current_labels()
+    labels = layers.draft.current_labels()
     layers.saving.approve()
     rest(qtbot, layers)
     assert read_state(sample.folder).status is Status.APPROVED
@@ -134,27 +134,27 @@ def test_a_correction_of_an_approved_sample_is_to_be_approved_again(layers, qtbo
 def test_moving_on_saves(layers, qtbot):
     sample = layers.sample
     paint(layers)
-    labels = layers.current_labels()
+    labels = layers.draft.current_labels()
     layers.session.next_sample()
     rest(qtbot, layers)
     assert np.array_equal(saved(sample), labels)
     assert layers.session.pending == {}
     show(qtbot, layers, BARE)
-    assert np.array_equal(layers.current_labels(), labels)
-    assert not layers.unsaved
+    assert np.array_equal(layers.draft.current_labels(), labels)
+    assert not layers.draft.unsaved
 
 
 def test_back_before_the_save_is_done_shows_what_was_drawn(layers, qtbot, monkeypatch):
     go, real = threading.Event(), sample_files.save_work
     monkeypatch.setattr(saving_module, "save_work", lambda work: (go.wait(5), real(work))[1])
     paint(layers)
-    labels = layers.current_labels()
+    labels = layers.draft.current_labels()
     show(qtbot, layers, LAST)
     show(qtbot, layers, BARE)
-    assert np.array_equal(layers.current_labels(), labels)
+    assert np.array_equal(layers.draft.current_labels(), labels)
     go.set()
     rest(qtbot, layers)
-    assert not layers.unsaved
+    assert not layers.draft.unsaved
 
 
 def test_many_quick_changes_of_sample_lose_nothing(layers, qtbot):
@@ -162,7 +162,7 @@ def test_many_quick_changes_of_sample_lose_nothing(layers, qtbot):
     for step in range(6):
         sample = show(qtbot, layers, step % 3)
         paint(layers, 20 + step, at=(15 * step + 5, 100))
-        drawn[sample] = layers.current_labels()
+        drawn[sample] = layers.draft.current_labels()
     layers.session.select(None)
     rest(qtbot, layers)
     for sample, labels in drawn.items():
@@ -172,7 +172,7 @@ def test_many_quick_changes_of_sample_lose_nothing(layers, qtbot):
 def test_a_deleted_layer_is_saved_too(layers, qtbot):
     sample = layers.sample
     paint(layers)
-    labels = layers.current_labels()
+    labels = layers.draft.current_labels()
     layers._viewer().layers.remove(layers.labels_layer)
     rest(qtbot, layers)
     assert np.array_equal(saved(sample), labels)
@@ -192,11 +192,11 @@ def recovery(sample):
 
 def test_strokes_reach_the_recovery_file_by_themselves(layers, qtbot, quick):
     paint(layers)
-    labels = layers.current_labels()
+    labels = layers.draft.current_labels()
     qtbot.waitUntil(lambda: recovery(layers.sample).exists())
     rest(qtbot, layers)
     assert np.array_equal(read_label_tif(recovery(layers.sample)), labels)
-    assert layers.unsaved
+    assert layers.draft.unsaved
 
 
 def test_undo_reaches_the_recovery_file(layers, qtbot, quick):
@@ -230,24 +230,24 @@ def test_a_save_ends_the_recovery(layers, qtbot, quick):
 def test_what_a_crash_left_is_restored_and_can_be_dropped(layers, qtbot, quick):
     sample = layers.sample
     paint(layers)
-    labels = layers.current_labels()
+    labels = layers.draft.current_labels()
     qtbot.waitUntil(lambda: recovery(sample).exists())
     rest(qtbot, layers)
     crash(layers)
     show(qtbot, layers, BARE)
-    assert layers.opened.recovery is not None
-    assert np.array_equal(layers.current_labels(), labels)
-    assert layers.unsaved
+    assert layers.draft.opened.recovery is not None
+    assert np.array_equal(layers.draft.current_labels(), labels)
+    assert layers.draft.unsaved
     layers.saving.drop_recovery()
     rest(qtbot, layers)
     assert not layers.labels_layer.data.any()
-    assert not layers.unsaved
+    assert not layers.draft.unsaved
     assert not recovery(sample).exists()
 
 
 def crash(layers):
     """Leave the sample as a killed program does: without a save."""
-    layers._draft.reference = layers.current_labels()
+    layers.draft._draft.reference = layers.draft.current_labels()
     layers.session.select(None)
 
 
@@ -258,7 +258,7 @@ def test_a_failed_save_stays_unsaved_and_says_so(layers, qtbot, full_disk):
     paint(layers)
     layers.saving.save()
     rest(qtbot, layers)
-    assert layers.unsaved
+    assert layers.draft.unsaved
     assert "disk is full" in layers.saving.failures[layers.sample.id]
     assert not (layers.sample.folder / "labels.tif").exists()
 
@@ -266,10 +266,10 @@ def test_a_failed_save_stays_unsaved_and_says_so(layers, qtbot, full_disk):
 def test_once_there_is_room_again_all_of_it_is_saved(layers, qtbot, full_disk):
     first, first_labels = layers.sample, None
     paint(layers)
-    first_labels = layers.current_labels()
+    first_labels = layers.draft.current_labels()
     second = show(qtbot, layers, LAST)
     paint(layers, 8)
-    second_labels = layers.current_labels()
+    second_labels = layers.draft.current_labels()
     layers.saving.save()
     rest(qtbot, layers)
     assert set(layers.saving.failures) == {first.id, second.id}
@@ -284,18 +284,18 @@ def test_once_there_is_room_again_all_of_it_is_saved(layers, qtbot, full_disk):
 
 def test_an_unsaved_sample_is_shown_as_it_was_drawn(layers, qtbot, full_disk):
     paint(layers)
-    labels = layers.current_labels()
+    labels = layers.draft.current_labels()
     show(qtbot, layers, LAST)
     rest(qtbot, layers)
     show(qtbot, layers, BARE)
-    assert np.array_equal(layers.current_labels(), labels)
-    assert layers.unsaved
+    assert np.array_equal(layers.draft.current_labels(), labels)
+    assert layers.draft.unsaved
 
 
 def test_another_folder_takes_what_could_not_be_saved(layers, qtbot, full_disk, tmp_path):
     first = layers.sample
     paint(layers)
-    first_labels = layers.current_labels()
+    first_labels = layers.draft.current_labels()
     show(qtbot, layers, LAST)
     paint(layers, 8)
     layers.saving.save()
@@ -321,7 +321,7 @@ def test_a_dataset_held_by_another_window_is_not_written_to(viewer, squares_fold
         layers.saving.save()
         rest(qtbot, layers)
         assert "being edited by" in layers.saving.failures[sample.id]
-        assert layers.unsaved
+        assert layers.draft.unsaved
         assert not (sample.folder / "labels.tif").exists()
 
 

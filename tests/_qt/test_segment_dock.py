@@ -77,7 +77,7 @@ class Window:
 
     @property
     def labels(self) -> np.ndarray:
-        return self.layers.current_labels()
+        return self.layers.draft.current_labels()
 
     @property
     def status(self) -> str:
@@ -120,7 +120,7 @@ def test_a_press_segments_the_sample_on_show_and_keeps_the_prediction(window: Wi
     assert read_state(folder).status is Status.PREDICTED
     assert window.session.state_of(window.session["b"]).status is Status.PREDICTED
     assert window.session.counts["b"] == 3
-    assert not window.layers.unsaved
+    assert not window.layers.draft.unsaved
 
 
 def test_the_dock_starts_with_the_model_and_names_the_device(window: Window) -> None:
@@ -193,7 +193,7 @@ def test_what_a_hand_touched_is_changed_by_neither_slider_nor_prediction(window:
     for each, mask in mine.items():
         assert np.array_equal(window.labels == each, mask)
     assert set(np.unique(window.labels)) == {0, touched, new}
-    assert window.layers.unsaved
+    assert window.layers.draft.unsaved
 
 
 def test_what_was_drawn_while_the_network_ran_stays(window: Window) -> None:

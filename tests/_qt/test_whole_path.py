@@ -117,7 +117,7 @@ def test_open_predict_correct_save_and_open_again(
     assert len(ids(corrected)) == 4
 
     hand.press("S")
-    until(lambda: not layers.unsaved and not layers.saving.is_busy)
+    until(lambda: not layers.draft.unsaved and not layers.saving.is_busy)
     assert correct.save_row.text.text() == "a: corrected"
     np.testing.assert_array_equal(read_label_tif(folder / "a" / "labels.tif"), corrected)
     masks = [np.asarray(Image.open(each)) > 0 for each in (folder / "a" / "masks").glob("*.png")]
@@ -132,7 +132,7 @@ def test_open_predict_correct_save_and_open_again(
     dataset.opening.open(folder)
     until(lambda: layers.labels_layer is not None and not layers.is_loading)
     np.testing.assert_array_equal(now(), corrected)
-    assert not layers.unsaved
+    assert not layers.draft.unsaved
     assert read_state(folder / "a").status is Status.CORRECTED
 
     QTest.qWait(100)

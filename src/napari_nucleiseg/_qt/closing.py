@@ -57,7 +57,7 @@ class CloseGuard(QObject):
 
     def may_close(self) -> bool:
         """Save all and stop the jobs; False if the person wants to keep the window."""
-        self._layers.leave()
+        self._layers.draft.leave()
         jobs = [job for job in jobs_of(self._window) if not job.must_finish]
         for job in jobs:
             job.cancel()

@@ -198,7 +198,7 @@ class DatasetDock(ScrollDock):
             (session.dataset_changed, self._on_dataset_changed),
             (session.states_read, self._count_later),
             (session.state_changed, self._on_state_changed),
-            (layers.unsaved_changed, self._show_saved),
+            (layers.draft.unsaved_changed, self._show_saved),
             (layers.loading_changed, self._show_saved),
             (layers.saving.changed, self._show_saved),
             (self.opening.changed, self._on_opening_changed),
@@ -258,7 +258,7 @@ class DatasetDock(ScrollDock):
             return "Not saved"
         if layers.saving.is_saving:
             return "Saving…"
-        if layers.unsaved:
+        if layers.draft.unsaved:
             return "Unsaved strokes"
         return f"Saved {layers.saving.last_saved}" if layers.saving.last_saved else ""
 

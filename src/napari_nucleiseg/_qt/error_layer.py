@@ -49,7 +49,7 @@ class ErrorLayer:
         drawn : (H, W) uint8, or None
         """
         self.remove()
-        opened = self._layers.opened
+        opened = self._layers.draft.opened
         if drawn is None or opened is None or opened.sample.id != sample_id:
             return
         if drawn.shape != opened.labels.shape:

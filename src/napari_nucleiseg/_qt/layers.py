@@ -2,18 +2,13 @@
 
 `SampleLayers` follows `session.sample`: a worker reads it, then its image and one fresh
 Labels layer replace those of the sample before. A Labels layer is never given to a second
-sample, so that no undo step of one image reaches another.
-
-Whether work is unsaved, and which nuclei a hand has touched, is found by comparing the
-layer with what was shown and saved, not by counting events: so it holds for strokes, undo,
-redo, other plugins and the console alike.
+sample, so that no undo step of one image reaches another. What a hand does to the labels
+then is the `DraftLayer`'s concern.
 """
 
 from __future__ import annotations
 
 import weakref
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -24,22 +19,20 @@ from qtpy.QtCore import QTimer
 
 from napari_nucleiseg._qt.canvas import fit, hide_brush_box, put_brush_away
 from napari_nucleiseg._qt.closing import CloseGuard
+from napari_nucleiseg._qt.draft_layer import DraftLayer
 from napari_nucleiseg._qt.keys import bind_keys
 from napari_nucleiseg._qt.layers_beside import LayersBeside
 from napari_nucleiseg._qt.preferences import display
 from napari_nucleiseg._qt.sample_reader import SampleReader
 from napari_nucleiseg._qt.saving import Saving
-from napari_nucleiseg.draft import Draft
-from napari_nucleiseg.sample_files import Opened, Origin, Work
 from napari_nucleiseg.session import Session, count_nuclei, session_for
-from napari_nucleiseg.storage import SampleState, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from napari_nucleiseg.dataset import Sample
-    from napari_nucleiseg.edits import Edit
     from napari_nucleiseg.errors import BadInput
+    from napari_nucleiseg.sample_files import Opened
 
 _SOON_MS = 50
 _layers: WeakKeyDictionary[Any, SampleLayers] = WeakKeyDictionary()
@@ -71,41 +64,31 @@ class SampleLayers:
     Attributes
     ----------
     session : Session
+    draft : DraftLayer
+        The labels: what a hand has done to them, and what is unsaved.
     saving : Saving
         Saves them.
-    opened : Opened, or None
-        What is shown, as it was read; None while nothing is.
     image_layer : napari Image layer, or None
-    labels_layer : napari Labels layer, or None
-        None also after the person deleted it.
     """
 
-    unsaved_changed = Signal(bool)
-    edited = Signal()
-    """A hand changed the labels: a piece of a stroke, an edit, undo or redo."""
     labels_layer_changed = Signal(object)
     """A new Labels layer, or None: bind keys and mouse callbacks to it here."""
     loading_changed = Signal(bool)
-    handed_over = Signal(object)
-    """Work (a copy of unsaved labels) of a sample that goes from sight."""
 
     def __init__(self, viewer: Any, session: Session) -> None:
         self._viewer = weakref.ref(viewer)
         self.session = session
-        self.opened: Opened | None = None
+        self.draft = DraftLayer(session)
         self.image_layer: Image | None = None
-        self.labels_layer: Labels | None = None
         self._beside = LayersBeside(viewer)
-        self._draft = Draft(np.zeros((0, 0), np.int32))
         self._reader = SampleReader(
             session,
             self.show_sample,
             self._on_read_failed,
             lambda: self.loading_changed.emit(self.is_loading),
         )
-        self._is_unsaved = False
-        self._is_showing = False
-        self.saving = Saving(self)
+        self.saving = Saving(self.draft)
+        self.draft.saved.connect(self._reader.note_saved)
         session.sample_changed.connect(self._on_sample_changed)
         viewer.layers.events.removing.connect(self._on_layer_removing)
         viewer.layers.events.removed.connect(self._on_layer_removed)
@@ -115,7 +98,12 @@ class SampleLayers:
     @property
     def sample(self) -> Sample | None:
         """The sample whose layers are shown; while another is read, still this one."""
-        return self.opened.sample if self.opened else None
+        return self.draft.opened.sample if self.draft.opened else None
+
+    @property
+    def labels_layer(self) -> Labels | None:
+        """The layer of the sample's labels; None also after the person deleted it."""
+        return self.draft.layer
 
     def owns(self, layer: object) -> bool:
         """Whether a layer is one of ours: image, labels, prediction or maps of the sample."""
@@ -127,7 +115,7 @@ class SampleLayers:
         return self._reader.is_reading
 
     def _on_sample_changed(self, sample: Sample | None) -> None:
-        self.leave()
+        self.draft.leave()
         if sample is None:
             self.clear()
             return
@@ -145,27 +133,17 @@ class SampleLayers:
     def show_sample(self, opened: Opened) -> None:
         """Show a sample that was read: its image and a fresh Labels layer.
 
-        A sample that is not the session's any more is dropped. Labels that are still
-        waiting to be saved, or else those that a crash left, are shown in place of the
-        saved ones, and count as unsaved.
+        A sample that is not the session's any more is dropped. See `DraftLayer.open` for
+        which labels are shown.
         """
         viewer = self._viewer()
         if viewer is None or self.session.sample is not opened.sample:
             return
         self._clear_labels(self._remove_soon)
-        self.opened = opened
-        is_corrected = opened.origin is Origin.CORRECTION
-        self._draft = Draft(
-            opened.labels,
-            opened.state.touched if is_corrected else (),
-            opened.prediction if is_corrected else None,
-            opened.state.model,
-        )
-        if opened.origin is Origin.PREDICTION:
-            self._draft.prediction = opened.prediction
+        labels = self.draft.open(opened)
         self.session.note_state(opened.sample.id, opened.state, count_nuclei(opened.labels))
         self._show_image(viewer, opened)
-        self._add_labels_layer(self._first_labels(opened))
+        self._add_labels_layer(labels)
         # The layer of the sample before is not gone yet, and may be larger.
         fit(viewer, self.image_layer)
 
@@ -182,14 +160,6 @@ class SampleLayers:
         if not rgb:
             layer.contrast_limits = opened.intensity
 
-    def _first_labels(self, opened: Opened) -> np.ndarray:
-        pending = self.session.pending.get(opened.sample.id)
-        found = pending or opened.recovery
-        if found is None or found.labels.shape != opened.labels.shape:
-            return opened.labels.astype(np.int32)
-        self._draft.add_touched(found.touched)
-        return found.labels.astype(np.int32)
-
     def _add_labels_layer(self, labels: np.ndarray) -> None:
         viewer = self._viewer()
         if viewer is None:
@@ -198,22 +168,9 @@ class SampleLayers:
         layer = Labels(labels, name="nuclei", opacity=chosen.opacity)
         layer.contour, layer.brush_size = chosen.contour, chosen.brush_size
         layer.selected_label = int(labels.max(initial=0)) + 1
-        self.labels_layer = viewer.add_layer(layer)
+        self.draft.attach(viewer.add_layer(layer))
         viewer.layers.selection.active = layer
-        layer.events.labels_update.connect(self._on_stroke)
-        layer.events.paint.connect(self._on_stroke)
-        # Undo and redo have no event of their own, but redraw.
-        layer.events.set_data.connect(self._on_redrawn)
-        layer.events.data.connect(self._on_redrawn)
-        self.check_unsaved()
         self.labels_layer_changed.emit(layer)
-
-    def show_saved(self) -> None:
-        """Go back to the labels as they were saved last; unsaved strokes are dropped."""
-        if self.opened is not None:
-            self.session.note_pending(self.opened.sample.id, None)
-            self._put(self._draft.go_back(self.opened.state.touched))
-            self.check_unsaved()
 
     def clear(self) -> None:
         """Remove our layers from the viewer; unsaved work is handed over first."""
@@ -221,15 +178,13 @@ class SampleLayers:
         self._remove_image()
 
     def _clear_labels(self, remove: Callable[[Labels | None], None]) -> None:
-        self.leave()
+        self.draft.leave()
         self._beside.clear()
+        had, is_foreign = self.labels_layer, self.draft.is_foreign
+        self.draft.close()
         # What we could not save is not ours to throw away.
-        labels = None if self._has_foreign_labels else self.labels_layer
-        had_labels = self.labels_layer is not None
-        self.opened = self.labels_layer = None
-        remove(labels)
-        self._set_unsaved(False)
-        if had_labels:
+        remove(None if is_foreign else had)
+        if had is not None:
             self.labels_layer_changed.emit(None)
 
     def _remove_image(self) -> None:
@@ -251,11 +206,6 @@ class SampleLayers:
             return
         viewer.layers.remove(layer)
 
-    @property
-    def _has_foreign_labels(self) -> bool:
-        """Whether somebody gave the layer data of another shape than the image's."""
-        return self.labels_layer is not None and self.labels_layer.data.shape != self._draft.shape
-
     def _on_layer_removing(self, event: Any) -> None:
         viewer = self._viewer()
         if viewer is not None and hasattr(viewer, "window"):
@@ -263,94 +213,19 @@ class SampleLayers:
 
     def _on_layer_removed(self, event: Any) -> None:
         if event.value is self.labels_layer:
-            self.leave()
-            self.labels_layer = None
-            self._set_unsaved(False)
+            self.draft.leave()
+            self.draft.detach()
             self.labels_layer_changed.emit(None)
         elif event.value is self.image_layer:
             self.image_layer = None
 
-    # --- what a hand has done
-
-    @property
-    def unsaved(self) -> bool:
-        """Whether the labels differ from the saved ones."""
-        return self._is_unsaved
-
-    @property
-    def touched(self) -> set[int]:
-        """Ids of nuclei that a hand has touched, and that are still there."""
-        if self.labels_layer is None or self._has_foreign_labels:
-            return set()
-        return set(self._draft.touched(self.labels_layer.data))
-
-    @property
-    def is_protected(self) -> bool:
-        """Whether all nuclei count as touched: an annotation, or an approved sample.
-
-        A correction that did not begin with a model's prediction counts too.
-        """
-        if self.opened is None:
-            return False
-        if self.opened.origin is Origin.ANNOTATION:
-            return True
-        state = self.session.state_of(self.opened.sample)
-        by_hand = state.status is Status.CORRECTED and not state.model
-        return state.status is Status.APPROVED or by_hand
-
-    @property
-    def shows_prediction(self) -> bool:
-        """Whether the labels began with a model, and no correction of them was saved yet."""
-        is_free = not self.is_protected and not self._is_saved
-        return is_free and self._draft.prediction is not None
-
-    @property
-    def _is_saved(self) -> bool:
-        return self.opened is not None and self.opened.origin is Origin.CORRECTION
-
-    def current_labels(self) -> np.ndarray | None:
-        """Copy the labels as shown, (H, W) int32; None while there are none."""
-        return None if self.labels_layer is None else np.array(self.labels_layer.data)
-
-    def _on_stroke(self) -> None:
-        if not self._is_showing:
-            self._set_unsaved(True)
-            self.edited.emit()
-
-    def _on_redrawn(self) -> None:
-        if not self._is_showing and self.check_unsaved():
-            self.edited.emit()
-
-    def check_unsaved(self) -> bool:
-        """Compare the labels with the saved ones, and set `unsaved`."""
-        layer = self.labels_layer
-        self._set_unsaved(layer is not None and self._draft.is_unsaved(layer.data))
-        return self._is_unsaved
-
-    def _set_unsaved(self, value: bool) -> None:
-        if value != self._is_unsaved:
-            self._is_unsaved = value
-            self.unsaved_changed.emit(value)
-
-    # --- changing labels
-
-    def apply_edit(self, edit: Edit) -> None:
-        """Make an edit, as one step of the layer's own undo."""
-        layer = self.labels_layer
-        if layer is None or not edit:
-            return
-        with layer.block_history():
-            layer.data_setitem(edit.index, edit.values)
-        layer.selected_label = max(layer.selected_label, int(edit.values.max()) + 1)
-        self.check_unsaved()
+    # --- what a model says of it
 
     def show_prediction(self, sample_id: str, labels: np.ndarray) -> bool:
         """Show what a model says of a sample; nuclei that a hand has touched stay.
 
         On a sample that `is_protected` it is shown in a layer beside, which is not saved.
-        A Labels layer that was deleted is made again. The undo history of the strokes stays:
-        a prediction is no step of it, and as nuclei keep their ids, undoing a stroke brings
-        back the pixels that were there before it, under ids that still fit.
+        A Labels layer that was deleted is made again.
 
         Parameters
         ----------
@@ -369,91 +244,18 @@ class SampleLayers:
         """
         if self.sample is None or self.sample.id != sample_id:
             return False
-        if labels.shape != self._draft.shape:
-            raise ValueError(f"The prediction is {labels.shape}, not {self._draft.shape}.")
-        if self.labels_layer is None:
-            pending = self.session.pending.get(sample_id)
-            self._add_labels_layer(np.array(pending.labels if pending else self._draft.reference))
-        if self.is_protected or self._has_foreign_labels:
-            self._beside.show_prediction(labels, self.labels_layer)
-        elif self.labels_layer is not None:
-            model = self.session.model.name if self.session.model else self._draft.model
-            now = self.labels_layer.data
-            self._put(self._draft.merge(now, labels, model, is_saved=self._is_saved))
-            self.check_unsaved()
+        draft = self.draft
+        if labels.shape != draft.shape:
+            raise ValueError(f"The prediction is {labels.shape}, not {draft.shape}.")
+        if draft.layer is None:
+            self._add_labels_layer(draft.labels_again())
+        if draft.is_protected or draft.is_foreign:
+            self._beside.show_prediction(labels, draft.layer)
+        else:
+            draft.merge_prediction(labels)
         return True
-
-    def _put(self, labels: np.ndarray) -> None:
-        """Change the layer in place, past its undo history."""
-        layer = self.labels_layer
-        if layer is None:
-            return
-        with self._showing():
-            layer.data[...] = labels
-            layer.refresh()
-            layer.selected_label = max(layer.selected_label, int(labels.max(initial=0)) + 1)
-
-    @contextmanager
-    def _showing(self) -> Iterator[None]:
-        self._is_showing = True
-        try:
-            yield
-        finally:
-            self._is_showing = False
 
     def show_maps(self, sample_id: str, maps: np.ndarray | None, visible: bool = True) -> None:
         """Show the maps (H, W, 3) of a sample under the labels, or take them away."""
         if self.sample is not None and self.sample.id == sample_id:
             self._beside.show_maps(maps if visible else None, self.labels_layer)
-
-    # --- handing over to be saved
-
-    def work(self, status: Status = Status.CORRECTED) -> Work | None:
-        """Copy the labels, with all that is needed to save them; None if there are none."""
-        if self.opened is None or self.labels_layer is None:
-            return None
-        sample, by_model = self.opened.sample, not self.is_protected
-        if self._has_foreign_labels:
-            self.session.failed.emit(
-                f"The labels of {sample.id} were replaced by others of the shape "
-                f"{self.labels_layer.data.shape}, but its image is {self._draft.shape}: "
-                "that layer is left as it is; save it with File > Save."
-            )
-            return None
-        return Work(
-            sample,
-            self.session.folder_of(sample),
-            np.array(self.labels_layer.data, np.int32),
-            status,
-            self._draft.model if by_model else "",
-            tuple(sorted(self.touched)),
-            self._draft.prediction if by_model else None,
-            self.opened.image_sha256,
-            self.opened.saved_sha256,
-        )
-
-    def leave(self) -> None:
-        """Hand unsaved labels over, unless they wait to be saved already."""
-        if self.opened is None or self.labels_layer is None or not self.check_unsaved():
-            return
-        waiting = self.session.pending.get(self.opened.sample.id)
-        if waiting is not None and np.array_equal(waiting.labels, self.labels_layer.data):
-            return
-        work = self.work()
-        if work is not None:
-            self.handed_over.emit(work)
-
-    def note_saved(self, work: Work, state: SampleState) -> None:
-        """Take note that a copy of the labels was saved; strokes since then stay unsaved."""
-        self._reader.note_saved(work.sample)
-        if self.opened is None or self.opened.sample is not work.sample:
-            return
-        self.opened = replace(
-            self.opened,
-            origin=Origin.CORRECTION,
-            state=state,
-            saved_sha256=state.labels_sha256,
-            recovery=None,
-        )
-        self._draft.reference = work.labels
-        self.check_unsaved()

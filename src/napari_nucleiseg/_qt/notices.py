@@ -83,7 +83,7 @@ class Notices(QObject):
         self.update()
 
     def _recovered(self) -> Notice | None:
-        opened = self._layers.opened
+        opened = self._layers.draft.opened
         if opened is None or opened.recovery is None or self._is_recovery_seen:
             return None
         when = opened.recovery.written_at.replace("T", " ")[:16]

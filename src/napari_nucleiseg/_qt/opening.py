@@ -67,7 +67,7 @@ class Opening(QObject):
         if self.path is None:
             self._make = make or _take_as_it_is
             self._show(Path(path), f"Opening {Path(path).name}")
-            self._layers.leave()
+            self._layers.draft.leave()
             self._layers.saving.when_idle(self._start)
 
     def _show(self, path: Path | None, message: str) -> None:

@@ -38,7 +38,7 @@ class SaveRow(QWidget):
         listen(
             self,
             (layers.saving.changed, self._update),
-            (layers.unsaved_changed, self._update),
+            (layers.draft.unsaved_changed, self._update),
             (layers.labels_layer_changed, self._update),
             (layers.session.state_changed, self._update),
         )
@@ -57,7 +57,7 @@ class SaveRow(QWidget):
     def _describe(self, sample_id: str) -> str:
         if sample_id in self._layers.saving.failures:
             return f"⚠ Not saved: {sample_id}"
-        if self._layers.unsaved:
+        if self._layers.draft.unsaved:
             return f"{sample_id}: not saved yet"
         state = self._layers.session.states.get(sample_id)
         return f"{sample_id}: {state.status}" if state else sample_id

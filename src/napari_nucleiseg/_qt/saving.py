@@ -27,7 +27,7 @@ from napari_nucleiseg.session import count_nuclei
 from napari_nucleiseg.storage import SampleState, Status, clear_recovery
 
 if TYPE_CHECKING:
-    from napari_nucleiseg._qt.layers import SampleLayers
+    from napari_nucleiseg._qt.draft_layer import DraftLayer
     from napari_nucleiseg.errors import BadInput
 
 PAUSE, LONGEST = 2.0, 4.0
@@ -49,7 +49,7 @@ class _Task:
 
 
 class Saving(QObject):
-    """Saves the labels of a viewer's `SampleLayers`.
+    """Saves the labels of a viewer's `DraftLayer`.
 
     Attributes
     ----------
@@ -62,10 +62,10 @@ class Saving(QObject):
     changed = Signal()
     """Something began, ended or failed: look at the attributes."""
 
-    def __init__(self, layers: SampleLayers) -> None:
+    def __init__(self, draft: DraftLayer) -> None:
         super().__init__()
-        self._layers = layers
-        self._session = layers.session
+        self._draft = draft
+        self._session = draft.session
         self.failures: dict[str, str] = {}
         self.last_saved = ""
         self._tasks: deque[_Task] = deque()
@@ -76,8 +76,8 @@ class Saving(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._write_recovery)
-        layers.edited.connect(self._on_edited)
-        layers.handed_over.connect(self._on_handed_over)
+        draft.edited.connect(self._on_edited)
+        draft.handed_over.connect(self._on_handed_over)
 
     # --- what a person asks for
 
@@ -93,20 +93,20 @@ class Saving(QObject):
 
     def save(self, status: Status = Status.CORRECTED) -> None:
         """Save the labels that are shown, and try those again that could not be saved."""
-        layers = self._layers
-        if layers.check_unsaved() or self._is_news(status):
-            work = layers.work(status)
+        draft = self._draft
+        if draft.check_unsaved() or self._is_news(status):
+            work = draft.work(status)
             if work is not None:
                 self._save(work)
         self.retry()
 
     def _is_news(self, status: Status) -> bool:
-        opened = self._layers.opened
+        opened = self._draft.opened
         if opened is None:
             return False
         if status is Status.APPROVED:
             return self._session.state_of(opened.sample).status is not Status.APPROVED
-        return self._layers.shows_prediction
+        return self._draft.shows_prediction
 
     def approve(self) -> None:
         """Save the labels as approved, and go on to the next sample."""
@@ -131,10 +131,10 @@ class Saving(QObject):
 
     def drop_recovery(self) -> None:
         """Go back to the saved labels, and delete the recovery file."""
-        opened = self._layers.opened
+        opened = self._draft.opened
         if opened is None:
             return
-        self._layers.show_saved()
+        self._draft.show_saved()
         folder = self._session.folder_of(opened.sample)
         self._add(
             _Task(
@@ -176,8 +176,8 @@ class Saving(QObject):
         self._timer.start(round(1000 * pause))
 
     def _write_recovery(self) -> None:
-        work = self._layers.work()
-        if work is None or not self._layers.unsaved or not self._session.is_writable:
+        work = self._draft.work()
+        if work is None or not self._draft.unsaved or not self._session.is_writable:
             return
         for task in [each for each in self._tasks if each.kind == "recovery"]:
             self._tasks.remove(task)
@@ -220,7 +220,7 @@ class Saving(QObject):
             session.note_pending(sample_id, None)
         self.last_saved = sample_id
         session.note_state(sample_id, state, count_nuclei(work.labels))
-        self._layers.note_saved(work, state)
+        self._draft.note_saved(work, state)
 
     def _on_failed(self, work: Work, reason: str) -> None:
         self.failures[work.sample.id] = reason

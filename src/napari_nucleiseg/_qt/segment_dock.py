@@ -281,8 +281,8 @@ class SegmentDock(ScrollDock):
         self.run_bar.say(f"Nuclei of {diameter:g} px; press {self.run_bar.start_button.text()}.")
 
     def _measured(self) -> float | None:
-        labels = self._layers.current_labels()
-        return None if labels is None else median_diameter(labels, self._layers.touched)
+        labels = self._layers.draft.current_labels()
+        return None if labels is None else median_diameter(labels, self._layers.draft.touched)
 
     # --- maps
 

@@ -231,7 +231,7 @@ class Segmenter(QObject):
             self._late = sample, labels
         elif self._late is not None and self._late[0] is sample:
             self._late = None
-        if not (is_shown and self._layers.is_protected):
+        if not (is_shown and self._layers.draft.is_protected):
             self._saver.keep(sample, labels)
 
     def deliver(self) -> None:

@@ -82,7 +82,7 @@ class Target:
     def write(self, plane: Plane, edit: Edit) -> None:
         """Make an edit, as one step of undo."""
         if plane.layer is self._layers.labels_layer:
-            self._layers.apply_edit(edit)
+            self._layers.draft.apply_edit(edit)
         else:
             plane.write(edit)
 

@@ -1,0 +1,131 @@
+"""What a hand has done to the labels of a sample, in a real viewer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from showing import SECOND, paint, show, show_again
+from squares import squares
+
+from napari_nucleiseg import edits
+from napari_nucleiseg.sample_files import save_work
+
+
+def test_strokes_undo_and_redo_mark_unsaved(shown):
+    heard = []
+    shown.draft.unsaved_changed.connect(heard.append)
+    paint(shown, (5, 5), 77)
+    shown.labels_layer.undo()
+    shown.labels_layer.redo()
+    assert heard == [True, False, True]
+    assert shown.draft.unsaved
+
+
+def test_undo_of_saved_work_is_unsaved_work(shown):
+    paint(shown, (5, 5), 77)
+    work = shown.draft.work()
+    shown.draft.note_saved(work, shown.session.save(work.sample, work.labels, work.touched))
+    assert not shown.draft.unsaved
+    shown.labels_layer.undo()
+    assert shown.draft.unsaved
+
+
+def test_an_edit_is_one_step_of_undo(shown):
+    before = shown.draft.current_labels()
+    first, second = 1, 2
+    shown.draft.apply_edit(edits.merge(before, first, second))
+    assert shown.draft.unsaved
+    assert not (shown.labels_layer.data == second).any()
+    shown.labels_layer.undo()
+    assert np.array_equal(shown.labels_layer.data, before)
+    assert not shown.draft.unsaved
+
+
+def test_touched_are_the_nuclei_a_hand_changed(shown):
+    assert shown.draft.touched == set()
+    paint(shown, (5, 5), 77)
+    shown.draft.apply_edit(edits.delete(shown.labels_layer.data, 1))
+    assert 77 in shown.draft.touched
+    assert 1 not in shown.draft.touched  # it is no more
+    shown.labels_layer.undo()
+    shown.labels_layer.undo()
+    assert shown.draft.touched == set()
+
+
+def test_leaving_hands_unsaved_labels_over(shown, qtbot):
+    handed = []
+    shown.draft.handed_over.connect(handed.append)
+    paint(shown, (5, 5), 77)
+    left, labels = shown.sample, shown.draft.current_labels()
+    show(qtbot, shown, SECOND)
+    assert [work.sample for work in handed] == [left]
+    assert np.array_equal(handed[0].labels, labels)
+
+
+def test_a_deleted_labels_layer_hands_its_work_over(shown):
+    handed = []
+    shown.draft.handed_over.connect(handed.append)
+    paint(shown, (5, 5), 77)
+    shown._viewer().layers.remove(shown.labels_layer)
+    assert len(handed) == 1
+    assert (handed[0].labels == 77).any()
+    assert shown.labels_layer is None
+    assert shown.draft.touched == set()
+    assert shown.draft.work() is None
+
+
+# --- predictions
+
+
+def test_a_prediction_is_shown_and_is_not_unsaved_work(unlabelled):
+    shape = unlabelled.labels_layer.data.shape
+    prediction = squares(shape, (10, 10), (50, 50))
+    assert unlabelled.show_prediction(unlabelled.sample.id, prediction)
+    assert np.array_equal(unlabelled.labels_layer.data > 0, prediction > 0)
+    assert not unlabelled.draft.unsaved
+    assert unlabelled.draft.touched == set()
+
+
+def test_a_prediction_never_changes_what_a_hand_touched(unlabelled):
+    sample_id, shape = unlabelled.sample.id, unlabelled.labels_layer.data.shape
+    unlabelled.show_prediction(sample_id, squares(shape, (10, 10), (50, 50), (90, 90)))
+    labels = unlabelled.labels_layer.data
+    first, second, third = (int(labels[at]) for at in ((15, 15), (55, 55), (95, 95)))
+    paint(unlabelled, (10, 31), first, size=3)  # grown by hand
+    unlabelled.draft.apply_edit(edits.delete(unlabelled.labels_layer.data, second))
+    mine = unlabelled.labels_layer.data == first
+    unlabelled.show_prediction(sample_id, squares(shape, (12, 12), (52, 52), (88, 88)))
+    labels = unlabelled.labels_layer.data
+    assert np.array_equal(labels == first, mine)
+    assert not labels[52:72, 52:72].any()  # deleted by hand, so it does not come back
+    assert labels[88, 88] == third  # untouched: changed, under the same id
+    assert unlabelled.draft.unsaved
+    assert unlabelled.draft.touched == {first}
+
+
+def test_undo_after_a_new_prediction_undoes_the_stroke_alone(unlabelled):
+    sample_id, shape = unlabelled.sample.id, unlabelled.labels_layer.data.shape
+    unlabelled.show_prediction(sample_id, squares(shape, (10, 10), (50, 50)))
+    paint(unlabelled, (100, 100), 9)
+    unlabelled.show_prediction(sample_id, squares(shape, (10, 10), (52, 50)))
+    before = unlabelled.draft.current_labels()
+    unlabelled.labels_layer.undo()
+    after = unlabelled.labels_layer.data
+    assert not (after == 9).any()
+    assert np.array_equal(after[before != 9], before[before != 9])
+
+
+def test_a_correction_keeps_hand_work_over_a_restart(unlabelled, qtbot):
+    sample, shape = unlabelled.sample, unlabelled.labels_layer.data.shape
+    prediction = squares(shape, (10, 10), (50, 50), (90, 90))
+    unlabelled.show_prediction(sample.id, prediction)
+    unlabelled.draft.apply_edit(edits.delete(unlabelled.labels_layer.data, 2))
+    paint(unlabelled, (30, 30), 1, size=3)
+    work = replace(unlabelled.draft.work(), model="a model")
+    unlabelled.session.note_state(sample.id, save_work(work))
+    unlabelled.draft.note_saved(work, unlabelled.session.state_of(sample))
+    show_again(qtbot, unlabelled, sample)
+    unlabelled.show_prediction(sample.id, prediction)
+    assert np.array_equal(unlabelled.labels_layer.data, work.labels)
+    assert unlabelled.draft.touched == {1}
