@@ -157,25 +157,25 @@ def test_the_device_is_named_with_the_reason(dock, qtbot):
 
 def test_train_compare_use_and_go_back(dock, session, qtbot):
     train(dock, qtbot)
-    assert dock.pages.currentWidget() is dock.gate
+    assert dock.pages.currentWidget() is dock.trial.gate
     assert session.model.name == "old one", "nobody has agreed yet"
     assert len(dock.learning.loss.points[LOSS]) == 20
     for name in (AP_50, TRAIN_AP_50):
         assert [step for step, _ in dock.learning.scores.points[name]] == [5, 10, 15, 20]
-    assert dock.gate.table.ids == ["d"], "the image that was held out"
-    old, new, _ = dock.gate.cells["AP .5"]
+    assert dock.trial.gate.table.ids == ["d"], "the image that was held out"
+    old, new, _ = dock.trial.gate.cells["AP .5"]
     assert (old.text(), new.text()) == ("1", "1")
-    press(qtbot, dock.gate.use)
+    press(qtbot, dock.trial.gate.use)
     qtbot.waitUntil(lambda: session.model.name == "new-one", timeout=30_000)
     assert session.model.folder.parent == user_models_folder()
     assert dock.pages.currentIndex() == 0
-    press(qtbot, dock.back)
+    press(qtbot, dock.trial.back)
     assert session.model.name == "old one"
 
 
 def test_a_held_out_image_is_shown_beside_the_first_one(dock, qtbot):
     train(dock, qtbot)
-    press(qtbot, dock.gate.keep)
+    press(qtbot, dock.trial.gate.keep)
     learning = dock.learning
     assert learning.now_caption.text() == "after step 20"
     grey = [
@@ -186,7 +186,7 @@ def test_a_held_out_image_is_shown_beside_the_first_one(dock, qtbot):
 
 def test_the_command_for_tensorboard_is_copied(dock, qtbot, qapp):
     train(dock, qtbot)
-    press(qtbot, dock.gate.keep)
+    press(qtbot, dock.trial.gate.keep)
     press(qtbot, dock.learning.tensorboard)
     folder = runs_folder() / "new-one" / "tensorboard"
     assert qapp.clipboard().text() == f'tensorboard --logdir "{folder}"'
@@ -194,7 +194,7 @@ def test_the_command_for_tensorboard_is_copied(dock, qtbot, qapp):
 
 def test_what_is_to_be_known_stays_in_sight(dock, qtbot):
     train(dock, qtbot)
-    press(qtbot, dock.gate.keep)
+    press(qtbot, dock.trial.gate.keep)
     assert dock.notes.text() == "A thing to know."
     assert dock.notes.isVisible()
 
@@ -202,36 +202,27 @@ def test_what_is_to_be_known_stays_in_sight(dock, qtbot):
 def test_the_verdict_is_in_sight_at_once(dock, session, qtbot):
     session.viewer_of_test.window._qt_window.resize(1280, 800)
     train(dock, qtbot)
-    qtbot.waitUntil(lambda: dock.gate.height() <= dock.viewport().height())
-    assert not dock.gate.use.visibleRegion().isEmpty()
+    qtbot.waitUntil(lambda: dock.trial.gate.height() <= dock.viewport().height())
+    assert not dock.trial.gate.use.visibleRegion().isEmpty()
 
 
-def test_keeping_the_old_model_changes_nothing(dock, session, qtbot):
+def test_keeping_the_old_model_goes_back_to_the_form(dock, session, qtbot):
     train(dock, qtbot)
-    press(qtbot, dock.gate.keep)
+    press(qtbot, dock.trial.gate.keep)
     assert session.model.name == "old one"
     assert dock.pages.currentIndex() == 0
-    assert not (user_models_folder() / "new-one").exists()
-    assert not dock.resume.isVisibleTo(dock), "it has come to its end"
+    assert not dock.unfinished.isVisible(), "it has come to its end"
 
 
 def test_a_row_of_the_gate_opens_its_image(dock, session, qtbot):
     train(dock, qtbot)
-    assert dock.gate.old_picture.height() == dock.gate.new_picture.height() == 0
-    dock.gate.table.selectRow(0)
-    for picture in (dock.gate.old_picture, dock.gate.new_picture):
+    gate = dock.trial.gate
+    assert gate.old_picture.height() == gate.new_picture.height() == 0
+    gate.table.selectRow(0)
+    for picture in (gate.old_picture, gate.new_picture):
         assert not picture.pixmap().isNull(), "side by side"
     layers = layers_for(session.viewer_of_test)
     qtbot.waitUntil(lambda: layers.sample is not None and layers.sample.id == "d")
-
-
-def test_what_cannot_be_compared_is_said_and_may_still_be_used(dock, session, qtbot):
-    session.set_model("old one")
-    session.model.info["training"] = {"split": {"train": ["d"]}}
-    train(dock, qtbot)
-    assert "No image was held out" in dock.gate.verdict.text()
-    press(qtbot, dock.gate.use)
-    qtbot.waitUntil(lambda: session.model.name == "new-one", timeout=30_000)
 
 
 # --- stopping, going on, failing
@@ -251,19 +242,19 @@ def test_stop_makes_a_model_of_the_best_and_it_can_be_gone_on_with(dock, session
     start_slow(dock, qtbot)
     wait_for_validation(dock, qtbot)
     press(qtbot, dock.run_bar.cancel_button)
-    qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.gate, timeout=60_000)
+    qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.trial.gate, timeout=60_000)
     assert dock.form.presets.isEnabled()
-    assert dock.gate.table.ids == ["d"], "its gate is that of a whole run"
-    press(qtbot, dock.gate.use)
+    assert dock.trial.gate.table.ids == ["d"], "its gate is that of a whole run"
+    press(qtbot, dock.trial.gate.use)
     qtbot.waitUntil(lambda: session.model.name == "slow", timeout=30_000)
-    assert dock.resume.text() == "Resume slow"
-    assert dock.resume.isVisible()
-    press(qtbot, dock.resume)
+    assert dock.unfinished.resume.text() == "Resume slow"
+    assert dock.unfinished.resume.isVisible()
+    press(qtbot, dock.unfinished.resume)
     assert [step for step, _ in dock.learning.scores.points[AP_50]] == [5], "what it had come to"
-    qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.gate, timeout=60_000)
+    qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.trial.gate, timeout=60_000)
     assert [step for step, _ in dock.learning.loss.points[LOSS]][:2] == [5, 6]
-    press(qtbot, dock.gate.keep)
-    assert not dock.resume.isVisible(), "it has come to its end"
+    press(qtbot, dock.trial.gate.keep)
+    assert not dock.unfinished.resume.isVisible(), "it has come to its end"
 
 
 def test_stop_before_the_first_validation_keeps_nothing(dock, qtbot):
@@ -273,8 +264,8 @@ def test_stop_before_the_first_validation_keeps_nothing(dock, qtbot):
     wait_for_end(dock, qtbot)
     assert "nothing was learned" in dock.run_bar.status.text()
     assert dock.pages.currentIndex() == 0
-    assert dock.resume.isVisible()
-    assert not dock.finish.isEnabled()
+    assert dock.unfinished.resume.isVisible()
+    assert not dock.unfinished.finish.isEnabled()
 
 
 def test_a_second_press_of_stop_leaves_it_at_that(dock, qtbot):
@@ -285,9 +276,9 @@ def test_a_second_press_of_stop_leaves_it_at_that(dock, qtbot):
     wait_for_end(dock, qtbot)
     assert "Stopped" in dock.run_bar.status.text()
     assert dock.pages.currentIndex() == 0
-    assert dock.resume.isVisible()
-    press(qtbot, dock.finish)
-    qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.gate, timeout=60_000)
+    assert dock.unfinished.resume.isVisible()
+    press(qtbot, dock.unfinished.finish)
+    qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.trial.gate, timeout=60_000)
     assert (runs_folder() / "slow" / "stopped").exists()
 
 
@@ -295,17 +286,17 @@ def test_a_child_that_is_killed_is_told_and_resumed(dock, qtbot):
     train(dock, qtbot, "dies")
     assert "SIGKILL" in dock.run_bar.status.text()
     assert dock.pages.currentIndex() == 0
-    press(qtbot, dock.resume)
+    press(qtbot, dock.unfinished.resume)
     wait_for_end(dock, qtbot)
-    assert dock.pages.currentWidget() is dock.gate
+    assert dock.pages.currentWidget() is dock.trial.gate
 
 
 def test_a_run_of_another_day_can_be_resumed(dock, session, qtbot):
     train(dock, qtbot, "dies")
     other = TrainDock(session.viewer_of_test, session, Engine("train_fakes:JOBS"))
     qtbot.addWidget(other)
-    assert other.resume.text() == "Resume dies"
-    assert not other.resume.isHidden()
+    assert other.unfinished.resume.text() == "Resume dies"
+    assert not other.unfinished.isHidden()
 
 
 def test_a_refusal_is_shown(dock, qtbot):

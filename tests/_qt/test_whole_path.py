@@ -161,10 +161,10 @@ def test_ten_samples_leave_nothing_behind(
         layer = desk.labels_layer
         layer.mode = "paint"
         layer.paint((10, 10 * number), 50 + number)
-        desk.apply_edit(edits.delete(layer.data, 50 + number))
+        desk.draft.apply_edit(edits.delete(layer.data, 50 + number))
         layer.undo()
         desk.saving.save()
-        until(lambda: not desk.saving.is_busy and not desk.unsaved)
+        until(lambda: not desk.saving.is_busy and not desk.draft.unsaved)
         if number == 4:
             widgets = count_widgets(qtbot)
     assert count_widgets(qtbot) <= widgets

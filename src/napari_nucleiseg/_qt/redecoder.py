@@ -13,6 +13,10 @@ from napari_nucleiseg.errors import BadInput
 
 Show = Callable[[np.ndarray], None]
 
+# How long [s] the window waits for labels before it draws the slider without them. Drawn by
+# software a window takes 25 ms for whatever has changed, on the cores that decode.
+_BLINK = 0.05
+
 
 class Redecoder:
     """Decodes maps in a worker, one at a time.
@@ -53,6 +57,8 @@ class Redecoder:
         self._wish = maps, decode, show
         if self._job is None:
             self._begin()
+            if self._job is not None:
+                self._job.wait(_BLINK)
 
     def drop(self) -> None:
         """Forget what was asked for; what is being decoded is not shown."""

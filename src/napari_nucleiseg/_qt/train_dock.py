@@ -1,4 +1,4 @@
-"""Train: choose, watch it learn, and decide by its scores whether it is used."""
+"""Train: choose, watch it learn, and put the new model on trial."""
 
 from __future__ import annotations
 
@@ -8,39 +8,31 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import (
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_nucleiseg._qt import canvas
 from napari_nucleiseg._qt.device_badge import DeviceBadge
-from napari_nucleiseg._qt.gate import Gate
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.learning import Learning
 from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.pages import Pages
 from napari_nucleiseg._qt.run_bar import RunBar
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.time_left import in_words
 from napari_nucleiseg._qt.train_form import TrainForm
+from napari_nucleiseg._qt.trial import Trial
+from napari_nucleiseg._qt.unfinished_row import UnfinishedRow
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
-from napari_nucleiseg.comparison import judge
 from napari_nucleiseg.engine import Engine
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.models import Model, find_model, list_models
+from napari_nucleiseg.models import Model, list_models
 from napari_nucleiseg.presets import estimate_seconds
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.runs import (
     Run,
     begin_run,
     free_name,
-    keep_model,
     plain_name,
     unfinished_run,
 )
@@ -86,17 +78,15 @@ class TrainDock(ScrollDock):
         self._job: JobHandle | None = None
         self._run: Run | None = None
         self._trained = Path()
-        self._new: Model | None = None
-        self._old: Model | None = None
         self._notes: list[str] = []
         # What runs: a training, its end (tuning and export), or the comparison after it.
         self._is_finishing = self._is_judging = False
         self._shall_finish = False
-        self.form, self.run_bar, self.gate = TrainForm(), RunBar("Train"), Gate()
+        self.form, self.run_bar = TrainForm(), RunBar("Train")
         self.badge, self.estimate, self.notes = DeviceBadge(), QLabel(), QLabel()
-        self.resume, self.finish, self.back = QPushButton(), QPushButton(), QPushButton()
-        self.learning = Learning()
-        self.pages = _Pages()
+        self.unfinished, self.learning = UnfinishedRow(), Learning()
+        self.trial = Trial(self._session, parent=self)
+        self.pages = Pages()
         self._lay_out()
         self._connect()
         self.form.show_model(self._session.model or next(iter(list_models()), None))
@@ -109,13 +99,13 @@ class TrainDock(ScrollDock):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(6)
         first_come = (self.badge, self.form, self.estimate, self.run_bar, self.notes)
-        for each in (*first_come, self.resume, self.finish, self.back, self.learning):
+        for each in (*first_come, self.unfinished, self.trial.back, self.learning):
             rows.addWidget(each)
         rows.addStretch(1)
         first = QWidget()
         first.setLayout(rows)
         self.pages.addWidget(first)
-        self.pages.addWidget(self.gate)
+        self.pages.addWidget(self.trial.gate)
         self.pages.setContentsMargins(8, 6, 8, 6)
         self.run_bar.cancel_button.setText("Stop")
         self.run_bar.cancel_button.setToolTip(
@@ -123,11 +113,8 @@ class TrainDock(ScrollDock):
         )
         self.estimate.setWordWrap(True)
         self.notes.setWordWrap(True)
-        for each in (self.back, self.notes, self.learning):
+        for each in (self.notes, self.learning):
             each.hide()
-        for each in (self.back, self.resume, self.finish):
-            # A long name is cut off rather than widening the dock.
-            each.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.show_column(self.pages, _NARROWEST)
 
     def _show_page(self, index: int) -> None:
@@ -157,12 +144,11 @@ class TrainDock(ScrollDock):
         self.form.changed.connect(self._on_form_changed)
         self.run_bar.started.connect(self._on_started)
         self.run_bar.cancelled.connect(self._on_stopped)
-        self.resume.clicked.connect(self._on_resume)
-        self.finish.clicked.connect(self._on_finish)
-        self.back.clicked.connect(self._on_back)
-        self.gate.accepted.connect(self._on_accepted)
-        self.gate.refused.connect(self._on_refused)
-        self.gate.chosen.connect(self._on_image_chosen)
+        self.unfinished.resumed.connect(self._on_resume)
+        self.unfinished.finished.connect(self._on_finish)
+        self.trial.decided.connect(self._on_decided)
+        self.trial.went_back.connect(self.run_bar.say)
+        self.trial.failed.connect(self.run_bar.complain)
         listen(
             self,
             (session.dataset_changed, self._on_dataset_changed),
@@ -183,7 +169,7 @@ class TrainDock(ScrollDock):
         dataset = self._session.dataset
         self.form.name.setText(free_name(plain_name(dataset.root.name if dataset else "")))
         self._on_states_changed()
-        self._show_resume()
+        self._show_unfinished()
 
     def _on_states_changed(self, *_: object) -> None:
         if not self.run_bar.is_running:
@@ -233,18 +219,10 @@ class TrainDock(ScrollDock):
             return "Correct or approve two images at least: one to learn from, one held out."
         return ""
 
-    def _show_resume(self) -> None:
-        found = None if self.run_bar.is_running else self._unfinished()
-        for each in (self.resume, self.finish):
-            each.setVisible(found is not None)
-        if found is not None:
-            self.resume.setText(f"Resume {found.name}")
-            self.resume.setToolTip(f"Go on with {found.name}, which was stopped or interrupted.")
-            self.finish.setText(f"Finish {found.name} now")
-            self.finish.setToolTip("Make a model of its best weights so far.")
-            self.finish.setEnabled(found.has_best)
+    def _show_unfinished(self) -> None:
+        self.unfinished.show_run(None if self.run_bar.is_running else self._unfinished_run())
 
-    def _unfinished(self) -> Run | None:
+    def _unfinished_run(self) -> Run | None:
         dataset = self._session.dataset
         return unfinished_run(dataset.root) if dataset else None
 
@@ -267,17 +245,18 @@ class TrainDock(ScrollDock):
             self.run_bar.fail(str(error))
 
     def _on_resume(self) -> None:
-        found = self._unfinished()
+        found = self._unfinished_run()
         if found is not None:
             self._train(found)
 
     def _on_finish(self) -> None:
-        found = self._unfinished()
+        found = self._unfinished_run()
         if found is not None:
             self._train(found, finish_now=True)
 
     def _train(self, run: Run, *, finish_now: bool = False) -> None:
-        self._run, self._new = run, None
+        self._run = run
+        self.trial.forget()
         self._is_finishing, self._is_judging, self._shall_finish = finish_now, False, False
         self._notes.clear()
         self.notes.hide()
@@ -285,8 +264,7 @@ class TrainDock(ScrollDock):
         self.learning.show()
         self.run_bar.begin(f"Finishing {run.name}" if finish_now else f"Training {run.name}")
         self.form.set_enabled(False)
-        for each in (self.resume, self.finish, self.back):
-            each.hide()
+        self.unfinished.hide()
         request = {**run.request, "finish_now": finish_now}
         self._start(partial(self._engine.run, "train", request), self._on_step, self._on_trained)
 
@@ -336,106 +314,37 @@ class TrainDock(ScrollDock):
         if self._shall_finish and self._run is not None and self._run.has_best:
             self._train(self._run, finish_now=True)
             return
-        if self.run_bar.is_running and self._is_judging and self._new is not None:
-            self.gate.show_failure("The comparison was stopped.", self._new, self._old)
+        if self.run_bar.is_running and self._is_judging and self.trial.has_model:
+            self.trial.show_failure("The comparison was stopped.")
             self._end_comparison()
         elif self.run_bar.is_running:
             self.run_bar.end(self._stopped_in_words())
         self.form.set_enabled(True)
         self._on_states_changed()
-        self._show_resume()
+        self._show_unfinished()
 
     def _stopped_in_words(self) -> str:
         if self._run is not None and self._run.has_best:
             return "Stopped; what was learned up to the last validation is kept."
         return "Stopped before the first validation: nothing was learned yet."
 
-    # --- the gate
+    # --- the trial of the new model
 
     def _on_trained(self, _: Progress | None) -> None:
-        self._old, self._is_judging = self._session.model or self.form.start, True
+        self._is_judging = True
         self.run_bar.begin("Comparing the new model with the old one")
-        samples = self._truths().all
-        job = partial(judge, self._trained, self._old, samples, self._session.predict_config)
+        job = self.trial.comparison(self._trained, self.form.start, self._truths().all)
         self._start(job, self._on_compared, lambda _: self._end_comparison())
 
     def _on_compared(self, step: Progress) -> None:
-        if step.kind == "model":
-            self._new = step.values["model"]
-        elif step.kind == "result" and self._new is not None:
-            self.gate.show_comparison(step.values["comparison"], self._new, self._old)
-        elif step.kind == "problem" and self._new is not None:
-            self.gate.show_failure(step.message, self._new, self._old)
-        else:
+        if not self.trial.take(step):
             self.run_bar.show_progress(step)
 
     def _end_comparison(self) -> None:
         self.run_bar.end("Trained. Decide whether the new model is used.")
         self._show_page(1)
 
-    def _on_accepted(self) -> None:
-        if self._new is None:
-            return
-        self._set_gate_enabled(False)
-        run_call(
-            keep_model,
-            self._new.folder,
-            self._new.name,
-            on_result=self._on_kept,
-            on_error=lambda error: self.gate.verdict.setText(str(error)),
-            on_end=lambda: self._set_gate_enabled(True),
-            owner=self,
-            must_finish=True,
-        )
-
-    def _set_gate_enabled(self, value: bool) -> None:
-        self.gate.use.setEnabled(value)
-        self.gate.keep.setEnabled(value)
-
-    def _on_kept(self, model: Model) -> None:
-        old = self._old
-        self._session.set_model(model)
-        self._leave_gate(f"{model.name} is in use now.")
-        self.back.setVisible(old is not None)
-        if old is not None:
-            self.back.setText("Go back to the old model")
-            self.back.setToolTip(old.name)
-
-    def _on_back(self) -> None:
-        self.back.hide()
-        try:
-            if self._old is not None:
-                self._session.set_model(find_model(self._old.folder))
-                self.run_bar.say(f"{self._old.name} is in use again.")
-        except BadInput as error:
-            self.run_bar.complain(str(error))
-
-    def _on_refused(self) -> None:
-        kept = f"{self._old.name} stays in use." if self._old else "The new model is not used."
-        self._leave_gate(kept)
-
-    def _leave_gate(self, message: str) -> None:
+    def _on_decided(self, message: str) -> None:
         self._show_page(0)
         self.run_bar.say(message)
         self._show_dataset()
-
-    def _on_image_chosen(self, sample_id: str) -> None:
-        if sample_id in self._session:
-            self._session.select(sample_id)
-
-
-class _Pages(QStackedWidget):
-    """As high as the page that is shown: the buttons of a short one are not far below."""
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Take the height of the page that is shown."""
-        width = super().minimumSizeHint().width()
-        return QSize(width, self.heightForWidth(width))
-
-    def heightForWidth(self, width: int) -> int:  # noqa: N802 - Qt's name
-        """Take that of the page that is shown."""
-        page, margins = self.currentWidget(), self.contentsMargins()
-        inside = width - margins.left() - margins.right()
-        # What its table would like to have is more than it needs.
-        needed = max(page.layout().minimumHeightForWidth(inside), page.minimumSizeHint().height())
-        return int(needed + margins.top() + margins.bottom())
