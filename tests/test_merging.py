@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -99,3 +101,34 @@ def test_empty_images():
     empty = np.zeros((0, 0), np.int32)
     assert merge_prediction(empty, empty, (), np.zeros((0, 0), bool)).shape == (0, 0)
     assert find_hand_work(empty, empty).touched == set()
+
+
+def ids_counted_pixel_by_pixel(labels, prediction, first_free) -> dict[int, int]:
+    """Which id each predicted nucleus gets where nothing is touched or erased."""
+    pairs = Counter(zip(prediction.ravel().tolist(), labels.ravel().tolist(), strict=True))
+    found: dict[int, int] = {}
+    for (new, old), _ in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0])):
+        if new and old and new not in found and old not in found.values():
+            found[new] = old
+    fresh = max(first_free, int(labels.max(initial=0)) + 1)
+    for new in np.unique(prediction[prediction > 0]).tolist():
+        if new not in found:
+            found[new] = fresh
+            fresh += 1
+    return found
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_ids_are_those_that_counting_every_pixel_gives(seed):
+    random = np.random.default_rng(seed)
+    labels, prediction = (
+        np.kron(random.integers(0, 9, (7, 8)), np.ones(size, int)).astype(np.int32)
+        for size in ((4, 3), (4, 3))
+    )
+    prediction = np.roll(prediction, random.integers(0, 3, 2), (0, 1))
+    nothing = np.zeros(labels.shape, bool)
+    first_free = int(random.integers(1, 20))
+    ids = ids_counted_pixel_by_pixel(labels, prediction, first_free)
+    expected = np.array([ids.get(each, 0) for each in prediction.ravel().tolist()])
+    merged = merge_prediction(labels, prediction, (), nothing, first_free)
+    np.testing.assert_array_equal(merged.ravel(), expected)

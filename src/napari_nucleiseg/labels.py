@@ -10,13 +10,13 @@ import numpy as np
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.flooding import flood
+from napari_nucleiseg.spans import find_runs, look_up
 
 LEVELS = tuple(range(26, 230, 26))
 """Depths, in steps of a tenth, at which a nucleus may fall apart into several."""
 
 MIN_SEED = 5  # px²: a smaller peak is noise
 BAND = 2**22  # px that are worked on at once
-_AT_ONCE = 2**15  # px whose numbers are looked up at once
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
@@ -87,7 +87,7 @@ def _rows(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     height, width = labels.shape
     tops, bottoms = np.full(count, height), np.zeros(count, np.int64)
     for first, band in _bands(labels):
-        starts, _ = _runs(band)
+        starts, _ = find_runs(band)
         numbers, rows = band.ravel()[starts], (starts + first) // width
         bottoms[numbers] = rows
         # The last value that is written stays: here that of the first row.
@@ -115,7 +115,7 @@ def _part_window(
     is_crowded[0] = False
     if is_crowded.any():
         cores = cv2.erode((seeds > 0).view(np.uint8), CROSS, borderValue=0).view(bool)
-        crowded = _look_up(is_crowded, labels, np.empty(labels.shape, bool))
+        crowded = look_up(is_crowded, labels, np.empty(labels.shape, bool))
         heights = 255 - cv2.extractChannel(maps, 1)
         parts = flood(heights, seeds, crowded & ~cores, labels)
         np.copyto(parts, seeds, where=cores)
@@ -127,7 +127,7 @@ def _depth(
     labels: np.ndarray, is_member: np.ndarray, maps: np.ndarray, config: DecodeConfig
 ) -> np.ndarray:
     """Give the distance inside some components but for their borders; 0 elsewhere."""
-    inner = _look_up(is_member, labels, np.empty(labels.shape, bool))
+    inner = look_up(is_member, labels, np.empty(labels.shape, bool))
     inner &= cv2.extractChannel(maps, 2) < math.ceil(config.border * 255)
     return np.asarray(cv2.extractChannel(maps, 1) * inner.view(np.uint8))
 
@@ -159,7 +159,7 @@ def _peaks(depth: np.ndarray, rise: float, labels: np.ndarray) -> tuple[np.ndarr
             break
         above = depth > level
         n_parts, _ = cv2.connectedComponents(above.view(np.uint8), cut, connectivity=8)
-        starts, lengths = _runs(above)
+        starts, lengths = find_runs(above)
         parts = cut.ravel()[starts]
         rises = np.zeros(n_parts, bool)
         rises[cut.ravel()[tops]] = True
@@ -178,7 +178,7 @@ def _peaks(depth: np.ndarray, rise: float, labels: np.ndarray) -> tuple[np.ndarr
     numbers = np.where(is_whole, np.arange(len(is_whole), dtype=np.int32), 0)
     owners = np.where(is_whole, labels.ravel()[place], 0)
     peaks = owner.reshape(depth.shape)
-    return _look_up(numbers, peaks, out=peaks), owners
+    return look_up(numbers, peaks, out=peaks), owners
 
 
 def _tops(depth: np.ndarray, least: float) -> np.ndarray:
@@ -208,7 +208,7 @@ def _tidy(labels: np.ndarray, min_area: int) -> None:
     areas = np.zeros(count)
     first = np.full(count, labels.size, np.int64)
     for start, band in _bands(labels):
-        starts, lengths = _runs(band)
+        starts, lengths = find_runs(band)
         numbers = band.ravel()[starts]
         areas += np.bincount(numbers, lengths, minlength=count)
         found = np.full(count, labels.size, np.int64)
@@ -217,35 +217,7 @@ def _tidy(labels: np.ndarray, min_area: int) -> None:
     kept = np.flatnonzero(areas >= max(min_area, 1))
     lookup = np.zeros(count, np.int32)
     lookup[kept[np.argsort(first[kept], kind="stable")]] = np.arange(1, len(kept) + 1)
-    _look_up(lookup, labels, out=labels)
-
-
-def _look_up(table: np.ndarray, labels: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Write `table[labels]` to an array, which may be the labels themselves.
-
-    Some rows at a time: NumPy widens indices to 64 bits, and so these stay in the cache.
-    """
-    step = max(1, _AT_ONCE // labels.shape[1])
-    for top in range(0, labels.shape[0], step):
-        out[top : top + step] = table.take(labels[top : top + step])
-    return out
-
-
-def _runs(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the runs of one value, other than 0, in each row: flat starts, and lengths."""
-    size, width = image.size, image.shape[1]
-    flat = image.ravel()
-    begins = np.zeros(-(-size // 8) * 8, bool)
-    np.not_equal(flat[1:], flat[:-1], out=begins[1:size])
-    begins[:size:width] = True
-    # Changes are rare: eight pixels are looked at in one.
-    eights = begins.view(np.uint64)
-    places = np.flatnonzero(eights != 0)
-    at = np.flatnonzero(eights[places].view(bool))
-    starts = places[at >> 3] * 8 + (at & 7)
-    lengths = np.diff(starts, append=image.size)
-    found = np.flatnonzero(flat[starts])
-    return starts[found], lengths[found]
+    look_up(lookup, labels, out=labels)
 
 
 def _band_height(labels: np.ndarray) -> int:
