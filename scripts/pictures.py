@@ -8,6 +8,7 @@ strokes, a model's prediction. By default the pictures go to docs/pictures.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -27,7 +28,13 @@ from napari_nucleiseg._qt import saving
 from napari_nucleiseg._qt.docks import show_dock
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.sample_data import write_sample_dataset
+from napari_nucleiseg.comparison import Comparison, Judged, compare
+from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.models import Model, list_models
+from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.runs import CURVES, Run
 from napari_nucleiseg.storage import DatasetLock, SaveFailed
+from napari_nucleiseg.truth import sort_by_truth
 
 WIDTH, HEIGHT = 1280, 800
 NAMES = ("Dataset", "Segment", "Correct", "Train", "Evaluate")
@@ -183,16 +190,65 @@ def take_trouble(studio: Studio, data: Path) -> None:
 
 def take_models(studio: Studio, folder: Path, data: Path) -> None:
     """Take the docks of models; nothing is trained."""
-    studio.show("Train")
-    studio.wait(1.0)
+    train = studio.show("Train")
+    studio.until(lambda: train.badge.name.text() != "…")
     studio.take("train")
+    old, new, comparison = compare_made(studio)
+    run = write_run(folder / "run", comparison.images[0])
+    train.form.also_annotated.click()
+    train.learning.show_run(run)
+    train.learning.show()
+    train._show_running(True)
+    train.run_bar.begin("Training made-nuclei")
+    train.run_bar.show_progress(Progress(200, 300, "Learning", "step"))
+    studio.take("train-learning")
+    train.run_bar.end("Stopped; what was learned up to the last validation is kept.")
+    train._show_running(False)
+    train.unfinished.show_run(run)
+    studio.take("train-stopped")
+    train.trial.gate.show_comparison(comparison, new, old)
+    train.pages.setCurrentIndex(1)
+    train.trial.gate.table.selectRow(0)
+    studio.wait(1.5)
+    studio.take("train-trial")
     evaluate = studio.show("Evaluate")
     studio.take("evaluate-before")
     evaluate.run_bar.start_button.click()
     studio.until(lambda: not evaluate.run_bar.is_running)
-    evaluate.table.selectRow(0)
+    # One where the model is wrong, and not only a pixel beside an outline.
+    evaluate.table.selectRow(1)
     studio.wait(1.5)
     studio.take("evaluate")
+
+
+def write_run(folder: Path, judged: Judged) -> Run:
+    """Write what a training leaves, with made curves, of a run that was stopped half way."""
+    config = dataclasses.asdict(TrainConfig(steps=300))
+    run = Run(folder, {"name": "made-nuclei", "config": config})
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "CURRENT").touch()
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "step-00000000.png").write_bytes(judged.old_picture)
+    (folder / "pictures" / "step-00000200.png").write_bytes(judged.new_picture)
+    rows = [
+        f"{step},{0.2 + 0.5 / (1 + step / 60):.3f},{0.75 - 0.3 / (1 + step / 40):.3f},"
+        f"{0.9 - 0.3 / (1 + step / 40):.3f},{0.95 - 0.3 / (1 + step / 30):.3f}"
+        for step in range(0, 201, 25)
+    ]
+    header = "step,loss,mean_ap,ap_50,train_ap_50"
+    (folder / CURVES).write_text("\n".join([header, *rows]) + "\n")
+    return run
+
+
+def compare_made(studio: Studio) -> tuple[Model, Model, Comparison]:
+    """Compare the shipped model with itself at thresholds that are not its own."""
+    session = studio.layers.session
+    old = session.model or next(iter(list_models()))
+    decode = dataclasses.replace(old.decode, foreground=0.9)
+    new = dataclasses.replace(old, name="made-nuclei", decode=decode)
+    samples = sort_by_truth(session.dataset.samples, session.states).annotated
+    *_, last = compare(samples, new, old, session.predict_config)
+    return old, new, last.values["comparison"]
 
 
 if __name__ == "__main__":

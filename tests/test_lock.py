@@ -69,7 +69,7 @@ def test_two_processes_contend(tmp_path: Path) -> None:
         with pytest.raises(DatasetLocked) as caught:
             DatasetLock.acquire(tmp_path)
         assert isinstance(caught.value, BadInput)
-        for part in (str(tmp_path), socket.gethostname(), f"process {other.pid}", "read-only"):
+        for part in (str(tmp_path), socket.gethostname(), f"process {other.pid}", "close it"):
             assert part in str(caught.value)
         with other_process(tmp_path) as (_, third_said):
             assert f"process {other.pid}" in third_said

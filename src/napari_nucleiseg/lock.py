@@ -168,13 +168,13 @@ def _check_free(path: Path, descriptor: int, locked: bool | None) -> None:
     holder = _read_holder(descriptor)
     if holder is not None and holder.host != socket.gethostname():
         raise DatasetLocked(
-            f"{path.parent} is being edited by {_describe(holder)}: close it there or open it "
-            f"read-only here, and delete {path} if that computer no longer works on it."
+            f"{path.parent} is being edited by {_describe(holder)}: close it there to edit it "
+            f"here, or delete {path} if that computer no longer works on it."
         )
     if locked is False or (locked is None and holder is not None and _is_alive(holder.pid)):
         raise DatasetLocked(
             f"{path.parent} is being edited by {_describe(holder)}: "
-            "close it there or open it read-only here."
+            "close it there to edit it here."
         )
 
 

@@ -20,8 +20,9 @@ HEAVY = ("tensorflow", "keras", "onnxruntime", "cv2")
 
 @pytest.mark.parametrize("name", DOCKS)
 def test_a_dock_opens_from_the_plugins_menu(viewer: Any, name: str) -> None:
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
     assert type(widget).__name__ == f"{name}Dock"
+    assert dock.windowTitle() == name, "five tabs side by side have no room for more"
 
 
 @pytest.mark.parametrize("name", DOCKS)

@@ -63,8 +63,8 @@ def test_both_models_stand_side_by_side_and_the_worse_image_first(
     old, new = write_tiny_model(tmp_path / "old"), write_tiny_model(tmp_path / "new")
     gate.show_comparison(compared([0.2, -0.1]), new, old)
     texts = [cell.text() for cell in gate.cells["AP .5"]]
-    assert texts == ["0.5", "0.55", "+0.050"]
-    assert [cell.text() for cell in gate.cells["Found nuclei"]] == ["5", "5.5", ""]
+    assert texts == ["0.500", "0.550", "+0.050"]
+    assert [cell.text() for cell in gate.cells["Found nuclei"]] == ["5.0", "5.5", ""]
     assert gate.table.ids == ["i0", "i1"]
     assert gate.table.model().index(0, 3).data() == "-0.10"
     assert "old" in gate.title.text()
@@ -74,7 +74,7 @@ def test_both_models_stand_side_by_side_and_the_worse_image_first(
 def test_without_an_old_model_its_column_is_empty(gate: Gate, tmp_path: Path) -> None:
     new = write_tiny_model(tmp_path / "new")
     gate.show_comparison(Comparison((judged("a", None, 1.0),), 1), new, None)
-    assert [cell.text() for cell in gate.cells["AP .5"]] == ["–", "1", ""]
+    assert [cell.text() for cell in gate.cells["AP .5"]] == ["–", "1.000", ""]
     assert gate.keep.text() == "Do not use it"
 
 

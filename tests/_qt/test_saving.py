@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg import sample_files
 from napari_nucleiseg._qt import saving as saving_module
@@ -249,6 +250,16 @@ def crash(layers):
     """Leave the sample as a killed program does: without a save."""
     layers.draft._draft.reference = layers.draft.current_labels()
     layers.session.select(None)
+
+
+def test_what_was_saved_of_another_dataset_is_no_news(layers, qtbot, tmp_path):
+    paint(layers)
+    layers.saving.save()
+    rest(qtbot, layers)
+    assert layers.saving.last_saved == layers.sample.id
+    write_sample(tmp_path / "other" / "x", squares((EDGE, EDGE), (10, 10)), masks=True)
+    layers.session.open_dataset(tmp_path / "other")
+    assert layers.saving.last_saved == ""
 
 
 # --- failing

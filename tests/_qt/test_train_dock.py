@@ -71,13 +71,13 @@ def train(dock, qtbot, name="new one"):
 def test_only_what_somebody_looked_at_is_trained_on(dock, session):
     form = dock.form
     assert "<b>0</b> approved, <b>0</b> corrected" in form.counts.text()
-    assert "2 without a truth" in form.counts.text()
+    assert "Not trained on: 2" in form.counts.text()
     assert [each.id for each in form.samples] == list("abcd"), "nothing else to learn from"
     session.note_state("e", SampleState(Status.PREDICTED, "old one"))
     session.note_state("f", SampleState(Status.CORRECTED))
     session.note_state("a", SampleState(Status.APPROVED))
     assert "<b>1</b> approved, <b>1</b> corrected" in form.counts.text()
-    assert "1 without a truth" in form.counts.text()
+    assert "Not trained on: 1" in form.counts.text()
     assert [each.id for each in form.samples] == ["a", "f"]
     form.also_annotated.click()
     assert [each.id for each in form.samples] == list("afbcd")
@@ -164,7 +164,7 @@ def test_train_compare_use_and_go_back(dock, session, qtbot):
         assert [step for step, _ in dock.learning.scores.points[name]] == [5, 10, 15, 20]
     assert dock.trial.gate.table.ids == ["d"], "the image that was held out"
     old, new, _ = dock.trial.gate.cells["AP .5"]
-    assert (old.text(), new.text()) == ("1", "1")
+    assert (old.text(), new.text()) == ("1.000", "1.000")
     press(qtbot, dock.trial.gate.use)
     qtbot.waitUntil(lambda: session.model.name == "new-one", timeout=30_000)
     assert session.model.folder.parent == user_models_folder()
@@ -231,7 +231,7 @@ def test_a_row_of_the_gate_opens_its_image(dock, session, qtbot):
 def start_slow(dock, qtbot, name="slow"):
     dock.form.name.setText(name)
     press(qtbot, dock.run_bar.start_button)
-    assert not dock.form.presets.isEnabled()
+    assert not dock.form.isVisible(), "the curves stand in its place"
 
 
 def wait_for_validation(dock, qtbot):
@@ -244,6 +244,7 @@ def test_stop_makes_a_model_of_the_best_and_it_can_be_gone_on_with(dock, session
     press(qtbot, dock.run_bar.cancel_button)
     qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.trial.gate, timeout=60_000)
     assert dock.form.presets.isEnabled()
+    assert not dock.form.isHidden()
     assert dock.trial.gate.table.ids == ["d"], "its gate is that of a whole run"
     press(qtbot, dock.trial.gate.use)
     qtbot.waitUntil(lambda: session.model.name == "slow", timeout=30_000)

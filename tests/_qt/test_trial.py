@@ -63,7 +63,7 @@ def test_a_new_model_is_compared_on_what_neither_has_learned_from(desk):
     assert desk.trial.has_model
     assert desk.trial.gate.table.ids == ["a"]
     old, new, _ = desk.trial.gate.cells["AP .5"]
-    assert (old.text(), new.text()) == ("1", "1")
+    assert (old.text(), new.text()) == ("1.000", "1.000")
     assert desk.session.model.name == "old one", "nobody has agreed yet"
 
 

@@ -99,7 +99,7 @@ class CurvePlot(QWidget):
         x = area.left()
         for name, colour in zip(self._names, COLOURS, strict=False):
             curve = self.points[name]
-            text = f"{name} {curve[-1][1]:.3f}" if curve else name
+            text = f"{name} {curve[-1][1]:.2f}" if curve else name
             painter.setPen(QColor(colour))
             painter.drawText(QPointF(x, area.top() - _MARGIN), text)
             x += self.fontMetrics().horizontalAdvance(text) + 4 * _MARGIN

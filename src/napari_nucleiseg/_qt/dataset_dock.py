@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucleiseg._qt.banner import Banner
+from napari_nucleiseg._qt.key_button import KeyButton
 from napari_nucleiseg._qt.keys import KEYS
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.listening import listen
@@ -150,11 +151,8 @@ class DatasetDock(ScrollDock):
                 ("A", "Approve", saving.approve),
             )
         ):
-            button = QPushButton(f"{text}  [{key}]")
-            button.setToolTip(f"{KEYS[key].capitalize()}; key {key}")
+            button = KeyButton(text, key, KEYS[key].capitalize())
             button.clicked.connect(lambda _=False, act=act: act())
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setMinimumWidth(0)
             self.buttons[key] = button
             grid.addWidget(button, *divmod(place, 2))
         return grid

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
     QLabel,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucleiseg._qt import canvas
+from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg._qt.error_layer import LEGEND, ErrorLayer
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.listening import listen
@@ -57,11 +57,12 @@ _SCORES = (
 _COLUMNS = (
     ("AP .5", ".2f", "Share of nuclei found at an IoU of .5."),
     ("Mean", ".2f", "Mean AP over the IoUs .5 to .95; the worst first."),
-    ("True", "d", "Nuclei in the truth."),
+    ("True", "d", "Nuclei in the masks that the model is compared with."),
     ("Found", "d", "Nuclei that the model found."),
 )
 _NARROWEST = 310
 _NO_MODEL = "There is no model yet: train one, or choose the folder of one in the list."
+_HINT = "What the model finds is compared with the masks that are there; worst image first."
 _NO_TRUTH = "Open a dataset with masks, or correct some images, first."
 
 
@@ -85,7 +86,7 @@ class EvaluateDock(ScrollDock):
         self._problems: list[str] = []
         self._job: JobHandle | None = None
         self._model: Model | None = None
-        self.models, self.images = ModelList(), QComboBox()
+        self.models, self.images = ModelList(), ElidingCombo()
         self.run_bar = RunBar("Evaluate")
         self.grid, self.table = ScoreGrid(_SCORES), ScoreTable(_COLUMNS)
         self.caption, self.legend = QLabel(), QLabel(LEGEND)
@@ -117,13 +118,11 @@ class EvaluateDock(ScrollDock):
 
     def _set_up_parts(self) -> None:
         self.caption.setWordWrap(True)
+        self.caption.setText(_HINT)
         self.legend.setWordWrap(True)
         self.table.setMinimumHeight(160)
         self.table.setToolTip("Click a row to see the image and its errors.")
         self.show_errors.setChecked(True)
-        self.images.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
 
     # --- wires
 
@@ -222,7 +221,7 @@ class EvaluateDock(ScrollDock):
         self._errors.remove()
         self.table.show_rows([])
         self.grid.show_values({})
-        self.caption.setText("")
+        self.caption.setText(_HINT)
 
     def _on_progress(self, step: Progress) -> None:
         if step.kind == "sample":

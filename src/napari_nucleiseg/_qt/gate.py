@@ -135,10 +135,12 @@ class Gate(QWidget):
 
     def _show_score(self, name: str, before: float | None, after: float | None) -> None:
         old, new, gain = self.cells[name]
-        old.setText("–" if before is None else f"{before:.3g}")
-        new.setText("–" if after is None else f"{after:.3g}")
+        is_count = "nuclei" in name
+        form = ".1f" if is_count else ".3f"
+        old.setText("–" if before is None else format(before, form))
+        new.setText("–" if after is None else format(after, form))
         gain.setText("")
-        if before is not None and after is not None and "nuclei" not in name:
+        if before is not None and after is not None and not is_count:
             rise = round(after - before, 3)
             colour = _BETTER if rise > 0 else _WORSE
             gain.setText(f"{rise:+.3f}" if rise else "same")

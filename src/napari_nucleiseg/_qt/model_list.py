@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg.models import (
     Model,
     list_models,
@@ -18,7 +19,7 @@ from napari_nucleiseg.models import (
 FROM_FOLDER = "From a folder…"
 
 
-class ModelList(QComboBox):
+class ModelList(ElidingCombo):
     """Lists models; the first entry of each group names it.
 
     Attributes
@@ -37,8 +38,6 @@ class ModelList(QComboBox):
         super().__init__(parent)
         self._current: Model | None = None
         self._others: dict[Path, Model] = {}
-        # Long names are shortened rather than widening the dock.
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
         self.activated.connect(self._on_activated)
         self.refresh()

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucleiseg._qt.dataset_model import DatasetModel
+from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg._qt.layers import SampleLayers
 from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.sample_delegate import SampleDelegate
@@ -184,8 +185,8 @@ class SampleList(QWidget):
 
 
 def _combo(every: str, choices: Iterable[str], prefix: str = "") -> QComboBox:
-    combo = QComboBox()
-    # Long texts are cut in the box, not in its list, and never widen the dock.
+    combo = ElidingCombo()
+    # Long texts never widen the dock.
     combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     if every:
         combo.addItem(every, "")

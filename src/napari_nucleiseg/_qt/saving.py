@@ -76,6 +76,7 @@ class Saving(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._write_recovery)
+        self._session.dataset_changed.connect(self._on_dataset_changed)
         draft.edited.connect(self._on_edited)
         draft.handed_over.connect(self._on_handed_over)
 
@@ -162,6 +163,10 @@ class Saving(QObject):
             self._job.deliver()
 
     # --- what happens by itself
+
+    def _on_dataset_changed(self, _: object) -> None:
+        self.last_saved = ""
+        self.changed.emit()
 
     def _on_handed_over(self, work: Work) -> None:
         self._timer.stop()

@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-_PADDING = 14
+_PADDING = 12
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -57,13 +57,13 @@ class ScoreTable(QTableView):
         header.setMinimumSectionSize(24)
         # Qt's own widths leave room for an icon and an arrow, and the numbers out of sight.
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        for column, (title, _, _) in enumerate(columns, start=1):
-            header.resizeSection(column, self._width_of(title))
+        for column, (title, form, _) in enumerate(columns, start=1):
+            header.resizeSection(column, self._width_of(title, form))
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
 
-    def _width_of(self, title: str) -> int:
-        words = (title, "+0.00")
+    def _width_of(self, title: str, form: str) -> int:
+        words = (title, format(9999 if form == "d" else 0, form))
         return max(self.fontMetrics().horizontalAdvance(each) for each in words) + _PADDING
 
     @property

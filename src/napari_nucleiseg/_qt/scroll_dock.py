@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
+from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QWidget
+
+_PLUGIN = " (napari-nucleiseg)"
 
 
 class ScrollDock(QScrollArea):
@@ -25,9 +27,15 @@ class ScrollDock(QScrollArea):
         self.setMinimumWidth(max(narrowest, column.minimumSizeHint().width()))
 
     def event(self, event: QEvent) -> bool:
-        """End when napari takes the dock out of its window."""
+        """Name the tab of its dock, and end when napari takes it out of its window."""
         handled = super().event(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+        if event.type() != QEvent.Type.ParentChange:
+            return bool(handled)
+        dock = self.parent()
+        if isinstance(dock, QDockWidget):
+            # On tabs side by side there is room for what tells them apart only.
+            dock.setWindowTitle(dock.windowTitle().removesuffix(_PLUGIN))
+        elif dock is None:
             self.let_go()
             # From within the event loop: what is put off outside of it waits for its end.
             QTimer.singleShot(0, self.deleteLater)

@@ -10,6 +10,7 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
+from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg._qt.image_plane import CHANNELS
 
 
@@ -34,10 +35,7 @@ class SourceBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.box = QComboBox()
-        self.box.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
+        self.box = ElidingCombo()
         self.box.setMinimumContentsLength(10)
         self.channel_box = QComboBox()
         self.channel_box.addItems(["all colours", *CHANNELS])
@@ -87,7 +85,7 @@ class SourceBox(QWidget):
         self.box.clear()
         self._entries = []
         if sample:
-            self._add(Source.SAMPLE, None, f"This sample: {sample}")
+            self._add(Source.SAMPLE, None, f"Sample: {sample}")
         for layer in layers:
             self._add(Source.LAYER, weakref.ref(layer), f"Layer: {layer.name}")
         if count:

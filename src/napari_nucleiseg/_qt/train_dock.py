@@ -263,10 +263,17 @@ class TrainDock(ScrollDock):
         self.learning.show_run(run)
         self.learning.show()
         self.run_bar.begin(f"Finishing {run.name}" if finish_now else f"Training {run.name}")
-        self.form.set_enabled(False)
-        self.unfinished.hide()
+        self._show_running(True)
         request = {**run.request, "finish_now": finish_now}
         self._start(partial(self._engine.run, "train", request), self._on_step, self._on_trained)
+
+    def _show_running(self, value: bool) -> None:
+        """Put the curves where the form was: what it says cannot be changed meanwhile."""
+        self.form.set_enabled(not value)
+        for each in (self.form, self.estimate):
+            each.setHidden(value)
+        if value:
+            self.unfinished.hide()
 
     def _start(self, make: Any, on_progress: Any, on_result: Any) -> None:
         self._job = run_job(
@@ -319,7 +326,7 @@ class TrainDock(ScrollDock):
             self._end_comparison()
         elif self.run_bar.is_running:
             self.run_bar.end(self._stopped_in_words())
-        self.form.set_enabled(True)
+        self._show_running(False)
         self._on_states_changed()
         self._show_unfinished()
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
     QLabel,
     QLineEdit,
@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg._qt.forms import form_for
 from napari_nucleiseg._qt.model_list import ModelList
 from napari_nucleiseg.config import TrainConfig
@@ -51,6 +52,8 @@ _PRESETS = (
     ("Classic: U-Net on a frozen MobileNetV2", Preset.CLASSIC),
 )
 _CLASSIC = "mobilenetv2-unet"
+# Arrows as text follow the theme; those of the widget are black in a dark window.
+_FOLDED, _OPEN = "▶ Details", "▼ Details"
 MODEL, ENCODER, NOTHING = "A model", "ImageNet: encoder only", "Nothing: random weights"
 
 
@@ -75,9 +78,9 @@ class TrainForm(QWidget):
         self.has_shrunk = False
         self.counts, self.also_annotated = QLabel(), QCheckBox()
         self.mix_old = QCheckBox()
-        self.start_from, self.models = QComboBox(), ModelList()
+        self.start_from, self.models = ElidingCombo(), ModelList()
         self.network = form_for(TrainConfig, ["network"])
-        self.parts, self.presets = QComboBox(), QComboBox()
+        self.parts, self.presets = ElidingCombo(), ElidingCombo()
         self.details = form_for(TrainConfig, _DETAILS, labels=_LABELS, sliders=())
         self.name = QLineEdit()
         self._fill()
@@ -96,10 +99,6 @@ class TrainForm(QWidget):
             self.parts.addItem(text, frozen)
         for text, preset in _PRESETS:
             self.presets.addItem(text, preset)
-        for each in (self.start_from, self.parts, self.presets):
-            each.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
         self.parts.setToolTip("With the decoder only, the encoder stays as it is: faster, safer.")
         self.counts.setWordWrap(True)
         self.name.setToolTip("Name of the new model.")
@@ -113,7 +112,8 @@ class TrainForm(QWidget):
         self._form.addRow("Train", self.parts)
         self._form.addRow("Preset", self.presets)
         self._form.addRow("Name", self.name)
-        folded = QCollapsible("Details")
+        folded = QCollapsible(_FOLDED, expandedIcon=QIcon(), collapsedIcon=QIcon())
+        folded.toggled.connect(lambda is_open: folded.setText(_OPEN if is_open else _FOLDED))
         folded.layout().setContentsMargins(0, 0, 0, 0)
         folded.addWidget(self.details)
         rows = QVBoxLayout(self)
@@ -144,9 +144,9 @@ class TrainForm(QWidget):
         annotated = len(truths.annotated)
         self.counts.setText(
             f"<b>{len(truths.approved)}</b> approved, <b>{len(truths.corrected)}</b> corrected."
-            f" {len(truths.none)} without a truth: never trained on."
+            f" Not trained on: {len(truths.none)} whose masks nobody has made or looked at."
         )
-        self.also_annotated.setText(f"Also {annotated} with the masks they came with")
+        self.also_annotated.setText(f"Also {annotated} images that came with masks")
         self.also_annotated.setEnabled(annotated > 0)
         if not self._has_decided:
             # With no correction at hand, they are the only thing to learn from.
