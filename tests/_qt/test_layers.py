@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
-from showing import SECOND, paint, show, show_again
-from squares import squares, write_sample
+from showing import FIRST, SECOND, paint, show, show_again
+from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg.session import session_for
@@ -83,6 +83,61 @@ def test_a_sample_that_cannot_be_read_is_spoken_of(shown, qtbot):
     assert shown.sample is None
     assert shown.labels_layer is None
     assert not shown.is_loading
+
+
+# --- the first image of a window
+
+
+@pytest.fixture
+def halfway(viewer, squares_folder):
+    """Call a function when the first image is there, and its labels are still to come."""
+    layers = layers_for(viewer)
+    layers.session.open_dataset(squares_folder)
+
+    def act_halfway(act):
+        calls = iter([act])
+
+        def look(_):
+            if layers.image_layer is not None and layers.labels_layer is None:
+                next(calls, lambda: None)()
+
+        layers.loading_changed.connect(look)
+        layers.session.select(layers.session.order[FIRST])
+        return layers
+
+    yield act_halfway
+    layers.session.close_dataset()
+
+
+def test_the_window_lives_between_the_first_image_and_its_labels(halfway, qtbot):
+    seen = []
+    layers = halfway(lambda: seen.append((layers.is_loading, layers.sample)))
+    qtbot.waitUntil(lambda: layers.labels_layer is not None)
+    assert seen == [(True, None)]
+    assert not layers.is_loading
+    assert list(layers._viewer().layers) == [layers.image_layer, layers.labels_layer]
+
+
+def test_another_sample_is_chosen_before_the_first_labels_are_there(halfway, qtbot):
+    layers = halfway(lambda: layers.session.select(layers.session.order[SECOND]))
+    second = layers.session.dataset.samples[SECOND]
+    qtbot.waitUntil(lambda: layers.sample is second and not layers.is_loading)
+    assert layers.image_layer.name == second.id
+    assert list(layers._viewer().layers) == [layers.image_layer, layers.labels_layer]
+
+
+def test_a_sample_saved_before_its_first_labels_are_there_is_read_again(halfway, qtbot):
+    saved = squares((EDGE, EDGE), (40, 60))
+
+    def save():
+        sample = layers.session.sample
+        folder = layers.session.folder_of(sample)
+        save_labels(folder, saved, SampleState(Status.CORRECTED), masks=False)
+        layers.draft.saved.emit(sample)
+
+    layers = halfway(save)
+    qtbot.waitUntil(lambda: layers.labels_layer is not None and not layers.is_loading)
+    assert np.array_equal(layers.labels_layer.data, saved)
 
 
 # --- predictions

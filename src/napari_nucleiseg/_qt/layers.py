@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari_nucleiseg.sample_files import Opened
 
 _SOON_MS = 50
+_NEXT_MS = 5
 _layers: WeakKeyDictionary[Any, SampleLayers] = WeakKeyDictionary()
 
 
@@ -55,6 +56,8 @@ def layers_for(viewer: Any, session: Session | None = None) -> SampleLayers:
             hide_brush_box(viewer)
             CloseGuard(viewer.window._qt_window, layers, layers.saving)
             bind_keys(viewer, layers)
+            # napari takes 50 ms to make the settings of a plugin when they are first read.
+            QTimer.singleShot(0, display)
     return _layers[viewer]
 
 
@@ -80,6 +83,7 @@ class SampleLayers:
         self.session = session
         self.draft = DraftLayer(session)
         self.image_layer: Image | None = None
+        self._coming: Opened | None = None
         self._beside = LayersBeside(viewer)
         self._reader = SampleReader(
             session,
@@ -88,7 +92,7 @@ class SampleLayers:
             lambda: self.loading_changed.emit(self.is_loading),
         )
         self.saving = Saving(self.draft)
-        self.draft.saved.connect(self._reader.note_saved)
+        self.draft.saved.connect(self._on_saved)
         session.sample_changed.connect(self._on_sample_changed)
         viewer.layers.events.removing.connect(self._on_layer_removing)
         viewer.layers.events.removed.connect(self._on_layer_removed)
@@ -111,10 +115,11 @@ class SampleLayers:
 
     @property
     def is_loading(self) -> bool:
-        """Whether the session's sample is being read."""
-        return self._reader.is_reading
+        """Whether the session's sample is being read, or its labels are still to be shown."""
+        return self._reader.is_reading or self._coming is not None
 
     def _on_sample_changed(self, sample: Sample | None) -> None:
+        self._coming = None
         self.draft.leave()
         if sample is None:
             self.clear()
@@ -123,6 +128,13 @@ class SampleLayers:
             # Strokes on a sample that has been handed over would be lost.
             self.labels_layer.editable = False
         self._reader.read(sample)
+
+    def _on_saved(self, sample: Sample) -> None:
+        self._reader.note_saved(sample)
+        if self._coming is not None and self._coming.sample is sample:
+            # What was read is older than what was saved.
+            self._coming = None
+            self._reader.read(sample)
 
     def _on_read_failed(self, error: BadInput) -> None:
         self.clear()
@@ -139,6 +151,13 @@ class SampleLayers:
         viewer = self._viewer()
         if viewer is None or self.session.sample is not opened.sample:
             return
+        if self.image_layer is None:
+            # The first layer of a kind takes napari 0.1 s, and its first drawing as much: the
+            # window lives between the image and the labels.
+            self._show_image(viewer, opened)
+            self._coming = opened
+            QTimer.singleShot(_NEXT_MS, self._show_coming)
+            return
         self._clear_labels(self._remove_soon)
         labels = self.draft.open(opened)
         self.session.note_state(opened.sample.id, opened.state, count_nuclei(opened.labels))
@@ -147,9 +166,17 @@ class SampleLayers:
         # The layer of the sample before is not gone yet, and may be larger.
         fit(viewer, self.image_layer)
 
+    def _show_coming(self) -> None:
+        opened, self._coming = self._coming, None
+        if opened is not None:
+            self.show_sample(opened)
+            self.loading_changed.emit(self.is_loading)
+
     def _show_image(self, viewer: Any, opened: Opened) -> None:
         """Give the Image layer another image: a new one takes napari 0.2 s longer."""
         layer, rgb = self.image_layer, opened.image.ndim == 3
+        if layer is not None and layer.data is opened.image:
+            return
         if layer is not None and layer.rgb == rgb:
             layer.data, layer.name = opened.image, opened.sample.id
         else:
