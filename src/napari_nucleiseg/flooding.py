@@ -52,20 +52,17 @@ def _flood_all(
 ) -> np.ndarray:
     """Flood in arrays that all regions share, and that have a rim of one pixel."""
     height, width = heights.shape
-    shape, inner = (height + 2, width + 2), np.s_[1:-1, 1:-1]
-    padded, is_free = np.zeros(shape), np.zeros(shape, np.int8)
-    found = np.zeros(shape, np.int32)
-    padded[inner], is_free[inner] = heights, mask
-    np.multiply(seeds, is_free[inner], out=found[inner])
-    neighbours = np.array([-shape[1], -1, 1, shape[1]], np.intp)
-    strides = np.array([shape[1], 1], np.intp)
-    places = np.flatnonzero(found != 0)
-    y, x = np.divmod(places, shape[1])
-    for start in _by_region(places, regions[y - 1, x - 1]):
-        watershed_raveled(
-            padded.ravel(), start, neighbours, is_free.ravel(), strides, 0.0, found.ravel(), False
-        )
-    return found[inner]
+    size, strides = (height + 2) * (width + 2), np.array([width + 2, 1], np.intp)
+    neighbours = np.array([-strides[0], -1, 1, strides[0]], np.intp)
+    inside = np.flatnonzero(mask)
+    places = inside + 2 * (inside // width) + width + 3
+    levels, is_free = np.zeros(size), np.zeros(size, np.int8)
+    found, sown = np.zeros(size, np.int32), seeds.ravel()[inside]
+    levels[places], is_free[places], found[places] = heights.ravel()[inside], 1, sown
+    starts = places[sown != 0]
+    for start in _by_region(starts, regions.ravel()[inside[sown != 0]]):
+        watershed_raveled(levels, start, neighbours, is_free, strides, 0.0, found, False)
+    return found.reshape(height + 2, width + 2)[1:-1, 1:-1]
 
 
 def _by_region(places: np.ndarray, regions: np.ndarray) -> list[np.ndarray]:

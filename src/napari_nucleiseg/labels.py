@@ -127,7 +127,10 @@ def _depth(
     labels: np.ndarray, is_member: np.ndarray, maps: np.ndarray, config: DecodeConfig
 ) -> np.ndarray:
     """Give the distance inside some components but for their borders; 0 elsewhere."""
-    inner = look_up(is_member, labels, np.empty(labels.shape, bool))
+    if is_member[1:].all():
+        inner = labels > 0
+    else:
+        inner = look_up(is_member, labels, np.empty(labels.shape, bool))
     inner &= cv2.extractChannel(maps, 2) < math.ceil(config.border * 255)
     return np.asarray(cv2.extractChannel(maps, 1) * inner.view(np.uint8))
 
