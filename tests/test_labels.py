@@ -7,6 +7,7 @@ from skimage.morphology import h_maxima
 
 from napari_nucleiseg import labels
 from napari_nucleiseg.config import DecodeConfig
+from napari_nucleiseg.cuts import Cuts
 from napari_nucleiseg.labels import labels_from_maps
 
 PLAIN = DecodeConfig(foreground=0.5, distance=0.5, border=0.5, min_area=0)
@@ -119,3 +120,18 @@ def test_working_in_bands_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     whole = labels_from_maps(maps, PLAIN)
     monkeypatch.setattr(labels, "BAND", 200 * 7)
     np.testing.assert_array_equal(labels_from_maps(maps, PLAIN), whole)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_decoding_again_gives_what_decoding_afresh_does(seed: int) -> None:
+    """Whatever thresholds have moved since, and if the maps are others."""
+    rng, cuts = np.random.default_rng(seed), Cuts()
+    for _ in range(3):
+        noise = rng.normal(size=(*rng.integers(60, 90, 2), 3))
+        smooth = ndimage.gaussian_filter(noise, (rng.uniform(1, 3),) * 2 + (0,))
+        smooth -= smooth.min((0, 1))
+        maps = (smooth / smooth.max((0, 1)) * 255).astype(np.uint8)
+        for _ in range(6):
+            config = DecodeConfig(*rng.uniform(0.2, 0.6, 3).tolist(), int(rng.integers(0, 20)))
+            again = labels_from_maps(maps, config, cuts)
+            np.testing.assert_array_equal(again, labels_from_maps(maps, config))

@@ -39,7 +39,7 @@ def test_of_wishes_that_come_while_it_is_busy_the_last_one_counts(
 ) -> None:
     gate, begun = threading.Semaphore(0), []
 
-    def decode(maps: np.ndarray, config: DecodeConfig) -> int:
+    def decode(maps: np.ndarray, config: DecodeConfig, *_: Any) -> int:
         begun.append(config.min_area)
         gate.acquire(timeout=30)
         return config.min_area
@@ -70,7 +70,7 @@ def test_what_was_dropped_is_not_shown(
 def test_an_error_is_told_and_the_next_wish_is_served(
     owner: QObject, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def decode(maps: np.ndarray, config: DecodeConfig) -> None:
+    def decode(maps: np.ndarray, *_: Any) -> None:
         raise BadInput("No maps.")
 
     told: list[str] = []
@@ -83,3 +83,15 @@ def test_an_error_is_told_and_the_next_wish_is_served(
     shown: list[np.ndarray] = []
     decoder.ask(MAPS, DecodeConfig(), shown.append)
     qtbot.waitUntil(lambda: bool(shown))
+
+
+def test_labels_that_are_there_at_once_come_before_anything_is_drawn(
+    owner: QObject, qapp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redecoder, "_BLINK", 30)
+    shown: list[int] = []
+    decoder = Redecoder(owner, pytest.fail)
+    decoder.ask(MAPS, DecodeConfig(min_area=0), lambda labels: shown.append(labels.max()))
+    qapp.sendPostedEvents()
+    assert shown == [1]
+    assert not decoder.is_busy

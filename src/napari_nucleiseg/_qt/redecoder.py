@@ -9,13 +9,14 @@ from qtpy.QtCore import QObject
 
 from napari_nucleiseg._qt.workers import JobHandle, run_call
 from napari_nucleiseg.config import DecodeConfig
+from napari_nucleiseg.cuts import Cuts
 from napari_nucleiseg.errors import BadInput
 
 Show = Callable[[np.ndarray], None]
 
 # How long [s] the window waits for labels before it draws the slider without them. Drawn by
 # software a window takes 25 ms for whatever has changed, on the cores that decode.
-_BLINK = 0.05
+_BLINK = 0.07
 
 
 class Redecoder:
@@ -37,6 +38,7 @@ class Redecoder:
         self._on_error = on_error
         self._wish: tuple[np.ndarray, DecodeConfig, Show] | None = None
         self._job: JobHandle | None = None
+        self._cuts = Cuts()
 
     @property
     def is_busy(self) -> bool:
@@ -57,14 +59,17 @@ class Redecoder:
         self._wish = maps, decode, show
         if self._job is None:
             self._begin()
-            if self._job is not None:
-                self._job.wait(_BLINK)
+            self._wait_a_blink()
 
     def drop(self) -> None:
         """Forget what was asked for; what is being decoded is not shown."""
         self._wish = None
         if self._job is not None:
             self._job.cancel()
+
+    def _wait_a_blink(self) -> None:
+        if self._job is not None:
+            self._job.wait(_BLINK)
 
     def _begin(self) -> None:
         if self._wish is None:
@@ -76,6 +81,7 @@ class Redecoder:
             _decode,
             maps,
             decode,
+            self._cuts,
             on_result=show,
             on_error=self._on_error,
             on_end=self._begin,
@@ -83,8 +89,8 @@ class Redecoder:
         )
 
 
-def _decode(maps: np.ndarray, decode: DecodeConfig) -> np.ndarray:
+def _decode(maps: np.ndarray, decode: DecodeConfig, cuts: Cuts) -> np.ndarray:
     # scikit-image takes a while to be imported.
     from napari_nucleiseg.labels import labels_from_maps
 
-    return labels_from_maps(maps, decode)
+    return labels_from_maps(maps, decode, cuts)
