@@ -423,3 +423,13 @@ def test_a_dock_that_is_closed_hears_nothing_more(opened, viewer, qtbot):
     session.note_state("b", count=3)
     session.failed.emit("Something.")
     qtbot.wait(100)
+
+
+def test_what_an_open_dataset_holds_is_no_garbage_until_it_is_closed(viewer, squares_folder, qtbot):
+    dock = DatasetDock(viewer)
+    gc.unfreeze()
+    open_and_wait(qtbot, dock, squares_folder)
+    assert gc.get_freeze_count() > 0
+    assert gc.isenabled()
+    dock.session.close_dataset()
+    assert gc.get_freeze_count() == 0

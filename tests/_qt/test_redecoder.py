@@ -83,15 +83,3 @@ def test_an_error_is_told_and_the_next_wish_is_served(
     shown: list[np.ndarray] = []
     decoder.ask(MAPS, DecodeConfig(), shown.append)
     qtbot.waitUntil(lambda: bool(shown))
-
-
-def test_labels_that_are_there_at_once_come_before_anything_is_drawn(
-    owner: QObject, qapp: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(redecoder, "_BLINK", 30)
-    shown: list[int] = []
-    decoder = Redecoder(owner, pytest.fail)
-    decoder.ask(MAPS, DecodeConfig(min_area=0), lambda labels: shown.append(labels.max()))
-    qapp.sendPostedEvents()
-    assert shown == [1]
-    assert not decoder.is_busy

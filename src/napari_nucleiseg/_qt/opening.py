@@ -53,7 +53,7 @@ class Opening(QObject):
         self.message = ""
         self._make: Callable[[Path], object] = _take_as_it_is
         self._scan: JobHandle | None = None
-        listen(self, (self._session.dataset_changed, self._stop_scan))
+        listen(self, (self._session.dataset_changed, self._on_dataset_changed))
 
     def open(self, path: Path, make: Callable[[Path], object] | None = None) -> None:
         """Open a folder, a zip archive or an image; nothing happens while one is being opened.
@@ -134,6 +134,11 @@ class Opening(QObject):
             owner=self,
         )
 
+    def _on_dataset_changed(self, dataset: object) -> None:
+        self._stop_scan()
+        if dataset is None:
+            gc.unfreeze()
+
     def _stop_scan(self) -> None:
         if self._scan is not None:
             self._scan.cancel()
@@ -195,8 +200,10 @@ def read_with_corrections(path: Path) -> Iterator[Progress]:
 def _without_collections() -> Iterator[None]:
     """Make many objects that stay, without Python looking through them for garbage.
 
-    It looks through all there are each time they have grown by a quarter, and holds every
-    thread meanwhile: with 10,000 samples the window for 0.2 s, five times.
+    It would hold every thread meanwhile: with 10,000 samples the window for 0.2 s, five times
+    while they are made, and as long at each change of the sample, because napari has it look
+    whenever a layer is removed. So they are spared, with all that is there, until the dataset
+    is closed.
     """
     if not gc.isenabled():
         yield
@@ -205,9 +212,7 @@ def _without_collections() -> Iterator[None]:
     try:
         yield
     finally:
-        # Together they put all objects among the old ones, as a collection would.
         gc.freeze()
-        gc.unfreeze()
         gc.enable()
 
 

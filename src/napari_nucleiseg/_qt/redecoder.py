@@ -14,10 +14,6 @@ from napari_nucleiseg.errors import BadInput
 
 Show = Callable[[np.ndarray], None]
 
-# How long [s] the window waits for labels before it draws the slider without them. Drawn by
-# software a window takes 25 ms for whatever has changed, on the cores that decode.
-_BLINK = 0.07
-
 
 class Redecoder:
     """Decodes maps in a worker, one at a time.
@@ -59,17 +55,12 @@ class Redecoder:
         self._wish = maps, decode, show
         if self._job is None:
             self._begin()
-            self._wait_a_blink()
 
     def drop(self) -> None:
         """Forget what was asked for; what is being decoded is not shown."""
         self._wish = None
         if self._job is not None:
             self._job.cancel()
-
-    def _wait_a_blink(self) -> None:
-        if self._job is not None:
-            self._job.wait(_BLINK)
 
     def _begin(self) -> None:
         if self._wish is None:

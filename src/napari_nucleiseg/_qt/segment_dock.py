@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucleiseg._qt import canvas
+from napari_nucleiseg._qt.blink import Blink
 from napari_nucleiseg._qt.device_badge import DeviceBadge
 from napari_nucleiseg._qt.forms import form_for
 from napari_nucleiseg._qt.image_plane import shown_plane
@@ -71,6 +72,7 @@ class SegmentDock(ScrollDock):
         )
         self.measure = QPushButton("Measure")
         self.thresholds = form_for(DecodeConfig, labels=_LABELS)
+        self._blink = Blink(self.thresholds)
         self.reset = QPushButton("Reset to the model's thresholds")
         self.show_maps = QCheckBox("Show the maps as layers")
         self._refresh = QTimer(self)
@@ -127,6 +129,7 @@ class SegmentDock(ScrollDock):
         self.measure.clicked.connect(self._on_measure)
         self.run_bar.started.connect(self._on_started)
         self.run_bar.cancelled.connect(self.segmenter.cancel)
+        self.segmenter.ended.connect(self._blink.end)
         self.thresholds.changed.connect(self._on_thresholds_moved)
         self.reset.clicked.connect(self._on_reset)
         self.show_maps.toggled.connect(self._on_show_maps)
@@ -261,8 +264,8 @@ class SegmentDock(ScrollDock):
             subject = self._subject()
         except BadInput:
             return  # no plane is on show, so there is none to decode again
-        if subject is not None:
-            self.segmenter.redecode(subject)
+        if subject is not None and self.segmenter.redecode(subject):
+            self._blink.begin()
 
     def _on_reset(self) -> None:
         if self._session.model is not None:
