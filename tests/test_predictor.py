@@ -168,6 +168,19 @@ def test_an_image_of_nuclei_of_another_size_is_rescaled(
     np.testing.assert_array_equal(maps_of(predictor, image), rescaled)
 
 
+@pytest.mark.parametrize("shrunk", [140.0, 160.0])
+def test_a_shrunk_image_whose_nuclei_grow_together_is_not_believed(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, shrunk: float
+) -> None:
+    sizes = iter([100.0, shrunk])
+    monkeypatch.setattr("napari_nucleiseg.predictor.diameter_from_maps", lambda *_: next(sizes))
+    image = discs_of(40)
+    maps = maps_of(predictor, image)
+    assert next(sizes, None) is None
+    known = predictor.model.diameter if shrunk > 150 else 50.0
+    np.testing.assert_array_equal(maps, maps_of(predictor, image, diameter=known))
+
+
 def test_one_progress_a_tile_so_that_a_job_can_be_cancelled(predictor: Predictor) -> None:
     steps = list(predictor.predict_maps(noise(400, 400), PredictConfig(diameter=20, tile=256)))
     assert len(steps) == 5

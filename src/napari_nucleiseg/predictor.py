@@ -48,6 +48,9 @@ IoU .5 and costs .2 at .9; beyond, nuclei are cut into pieces without it. Shrunk
 gains .05 at .5 for nuclei of 8 px, and nothing for those of 9 and more.
 """
 AIM = (0.5, 2.0)  # such sizes are rescaled to this; more enlargement shows nothing new
+GROWTH = 1.5
+"""Nuclei that seem this much larger in a shrunk image than they did before are none: shapes
+that lie close have grown together. The first pass, at the image's own resolution, is kept."""
 _RESIZABLE = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
@@ -156,20 +159,24 @@ class Predictor:
         maps = np.empty((*image.shape[:2], 3), np.uint8)
         layout = _Layout.of(image, self.model, config)
         yield from self._fill(maps, image, layout, (low, high))
-        diameter = 0.0 if config.diameter else self._unknown_diameter(maps)
+        size = 0.0 if config.diameter else diameter_from_maps(maps, self.model.decode)
+        diameter = self._rescaling(size)
         if diameter:
             layout = _Layout.of(image, self.model, replace(config, diameter=diameter))
-            yield from self._fill(maps, image, layout, (low, high))
+            again = np.empty_like(maps)
+            yield from self._fill(again, image, layout, (low, high))
+            is_shrunk = diameter > self.model.diameter
+            if not is_shrunk or diameter_from_maps(again, self.model.decode) < GROWTH * size:
+                maps = again
         total = len(layout.tiles())
         yield Progress(total, total, "Predicted", "result", {"maps": maps})
 
-    def _unknown_diameter(self, maps: np.ndarray) -> float:
-        """Give the diameter to rescale by; 0 where the network masters the nuclei as they are."""
+    def _rescaling(self, size: float) -> float:
+        """Give the diameter to rescale by; 0 where the network masters such nuclei as they are."""
         known = self.model.diameter
-        diameter = diameter_from_maps(maps, self.model.decode)
-        if diameter > KNOWN[1] * known:
-            return diameter / AIM[1]
-        return AIM[0] * known if 0 < diameter < KNOWN[0] * known else 0.0
+        if size > KNOWN[1] * known:
+            return size / AIM[1]
+        return AIM[0] * known if 0 < size < KNOWN[0] * known else 0.0
 
     def _fill(
         self,

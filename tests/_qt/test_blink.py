@@ -15,7 +15,7 @@ class Drawn(QWidget):
         super().__init__()
         self.times = 0
 
-    def paintEvent(self, event: object) -> None:
+    def paintEvent(self, event: object) -> None:  # noqa: N802 - the name is of Qt
         self.times += 1
 
 
