@@ -178,6 +178,39 @@ def test_what_is_unlearned_counts_against_what_is_gained(
     old: tuple[float, ...],
     best: int,
 ) -> None:
+    monkeypatch.setattr(training, "ENOUGH_TO_CHOOSE", 0)
+    assert best_step_of(held_out, old, examples, tmp_path, monkeypatch) == best
+
+
+@pytest.mark.parametrize(
+    ("held_out", "old", "best"),
+    [
+        ((0.5, 0.4, 0.45), (0.8, 0.8, 0.8), 0),
+        ((0.5, 0.6, 0.52), (0.8, 0.8, 0.8), STEPS),
+        ((0.5, 0.6, 0.45), (0.8, 0.8, 0.8), 3),
+        ((0.5, 0.6, 0.65), (0.8, 0.8, 0.6), 3),
+    ],
+    ids=["never worse than the start", "the newest", "the newest gain", "not if unlearned"],
+)
+def test_of_few_held_out_images_only_a_loss_is_believed(
+    examples: list[Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    held_out: tuple[float, ...],
+    old: tuple[float, ...],
+    best: int,
+) -> None:
+    assert best_step_of(held_out, old, examples, tmp_path, monkeypatch) == best
+
+
+def best_step_of(
+    held_out: tuple[float, ...],
+    old: tuple[float, ...],
+    examples: list[Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> int:
+    """Fine-tune, with scores made up, and tell which step was kept."""
     rounds = iter([*zip(held_out, old, strict=True), (held_out[-1], old[-1])])
 
     def scored(maps, chosen, decode):
@@ -196,4 +229,4 @@ def test_what_is_unlearned_counts_against_what_is_gained(
         decode=DecodeConfig(),
     )
     *_, last = steps
-    assert last.values["trained"].scores["best_step"] == best
+    return last.values["trained"].scores["best_step"]
