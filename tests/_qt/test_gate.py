@@ -71,6 +71,17 @@ def test_both_models_stand_side_by_side_and_the_worse_image_first(
     assert gate.keep.text() == "Keep the old one"
 
 
+@pytest.mark.parametrize(("gains", "advised"), [([0.2, -0.1], "use"), ([0.1, -0.2], "keep")])
+def test_the_button_that_the_scores_speak_for_is_bold(
+    gate: Gate, tmp_path: Path, gains: list[float], advised: str
+) -> None:
+    old, new = write_tiny_model(tmp_path / "old"), write_tiny_model(tmp_path / "new")
+    gate.show_comparison(compared(gains), new, old)
+    gate.ensurePolished()
+    bold = {name for name in ("use", "keep") if getattr(gate, name).font().bold()}
+    assert bold == {advised}
+
+
 def test_without_an_old_model_its_column_is_empty(gate: Gate, tmp_path: Path) -> None:
     new = write_tiny_model(tmp_path / "new")
     gate.show_comparison(Comparison((judged("a", None, 1.0),), 1), new, None)

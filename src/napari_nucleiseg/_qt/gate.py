@@ -54,7 +54,6 @@ class Gate(QWidget):
     def _lay_out(self) -> None:
         for each in (self.title, self.verdict):
             each.setWordWrap(True)
-        self.use.setStyleSheet("font-weight: bold;")
         self.table.setMinimumHeight(120)
         buttons = QHBoxLayout()
         buttons.addWidget(self.use)
@@ -118,8 +117,11 @@ class Gate(QWidget):
         images = "1 held-out image" if count == 1 else f"{count} held-out images"
         against = f" and <b>{old.name}</b>, which is in use," if old else ""
         self.title.setText(f"The new <b>{new.name}</b>{against} on {images}:")
-        for name, (before, after) in comparison.means().items():
+        means = comparison.means()
+        for name, (before, after) in means.items():
             self._show_score(name, before, after)
+        before, after = means["Mean AP"]
+        self._advise(self.use if before is None or (after or 0) > before else self.keep)
         self.verdict.setText(in_words(comparison))
         self._show_images(comparison.images)
         self.keep.setText("Keep the old one" if old else "Do not use it")
@@ -132,6 +134,12 @@ class Gate(QWidget):
         self.verdict.setText(message)
         self._show_images([])
         self.keep.setText("Keep the old one" if old else "Do not use it")
+        self._advise(self.keep)
+
+    def _advise(self, button: QPushButton) -> None:
+        """Draw the button that the scores speak for in bold."""
+        for each in (self.use, self.keep):
+            each.setStyleSheet("font-weight: bold;" if each is button else "")
 
     def _show_score(self, name: str, before: float | None, after: float | None) -> None:
         old, new, gain = self.cells[name]
