@@ -9,12 +9,14 @@ import numpy as np
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.images import intensity_range, normalise
+from napari_nucleiseg.nn.paste import paste_nuclei
 from napari_nucleiseg.nn.targets import targets_from_labels
 
 DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
 UNTOUCHED = 0.35
 """Share of crops that are only flipped and turned by right angles: interpolation blurs, and
 labels lose half a pixel, so that without these no crop is as sharp as an image is."""
+PASTED = 0.35  # share of crops that get more nuclei, of another place in their image
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ def crop_and_targets(
         See `targets_from_labels`.
     """
     image, labels = _warp(source, config, rng)
+    if rng.random() < PASTED:
+        image, labels = paste_nuclei(image, labels, *_warp(source, config, rng), rng)
     return _recolour(image, rng), targets_from_labels(labels)
 
 
