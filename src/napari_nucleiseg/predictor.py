@@ -48,9 +48,10 @@ IoU .5 and costs .2 at .9; beyond, nuclei are cut into pieces without it. Shrunk
 gains .05 at .5 for nuclei of 8 px, and nothing for those of 9 and more.
 """
 AIM = (0.5, 2.0)  # such sizes are rescaled to this; more enlargement shows nothing new
-GROWTH = 1.5
+GROWTH = 2.0
 """Nuclei that seem this much larger in a shrunk image than they did before are none: shapes
-that lie close have grown together. The first pass, at the image's own resolution, is kept."""
+that lie close have grown together. The first pass, at the image's own resolution, is kept. Of
+56 validation images enlarged three times none is held back by this; by 1.5 one or two are."""
 _RESIZABLE = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
