@@ -91,9 +91,7 @@ class Draft:
         hand = find_hand_work(self._shown, labels)
         self._touched |= hand.touched
         self._erased = (self._erased | hand.erased) & (labels == 0)
-        merged = merge_prediction(
-            labels, prediction, self._touched, self._erased, self._first_free
-        )
+        merged = merge_prediction(labels, prediction, self._touched, self._erased, self._first_free)
         self._first_free = max(self._first_free, int(merged.max(initial=0)) + 1)
         self._shown, self.prediction, self.model = merged, prediction, model
         if not (is_saved or self._touched or self._erased.any()):

@@ -173,8 +173,7 @@ def _check_free(path: Path, descriptor: int, locked: bool | None) -> None:
         )
     if locked is False or (locked is None and holder is not None and _is_alive(holder.pid)):
         raise DatasetLocked(
-            f"{path.parent} is being edited by {_describe(holder)}: "
-            "close it there to edit it here."
+            f"{path.parent} is being edited by {_describe(holder)}: close it there to edit it here."
         )
 
 

@@ -179,9 +179,7 @@ def open_sample(sample: Sample, folder: Path, *, writable: bool) -> Opened:
     )
 
 
-def read_current_labels(
-    sample: Sample, folder: Path, shape: tuple[int, int]
-) -> np.ndarray | None:
+def read_current_labels(sample: Sample, folder: Path, shape: tuple[int, int]) -> np.ndarray | None:
     """Read the correction of a sample, else its annotation, else the kept prediction.
 
     Parameters
@@ -293,14 +291,10 @@ def save_recovery(work: Work) -> None:
     SaveFailed
         If the disk does not take it.
     """
-    write_recovery(
-        work.folder, work.labels, work.image_sha256, work.saved_sha256, work.touched
-    )
+    write_recovery(work.folder, work.labels, work.image_sha256, work.saved_sha256, work.touched)
 
 
-def save_prediction(
-    sample: Sample, folder: Path, labels: np.ndarray, model: str
-) -> SampleState:
+def save_prediction(sample: Sample, folder: Path, labels: np.ndarray, model: str) -> SampleState:
     """Keep a prediction; the status of an unlabelled sample becomes `PREDICTED`.
 
     Returns

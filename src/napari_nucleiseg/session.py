@@ -233,9 +233,7 @@ class Session:
         BadInput
             If its image or its labels cannot be read.
         """
-        return sample_files.open_sample(
-            sample, self.folder_of(sample), writable=self.is_writable
-        )
+        return sample_files.open_sample(sample, self.folder_of(sample), writable=self.is_writable)
 
     # --- states
 
