@@ -89,6 +89,15 @@ def test_slider_and_box_move_together(soup: ConfigForm) -> None:
     assert control.slider.value() > before
 
 
+def test_a_slider_tells_of_a_move_before_it_is_drawn_or_heard(soup: ConfigForm) -> None:
+    said = heard(soup)
+    slider = soup.control("salt").slider
+    slider.about_to_move.connect(lambda: said.append("about to move"))
+    slider.setRange(slider.minimum(), slider.maximum() - 1)
+    slider.setValue(slider.value() + 1)
+    assert said == ["about to move", Soup(salt=0.51)]
+
+
 def test_ends_of_a_slider_are_ends_of_the_range(soup: ConfigForm) -> None:
     for name, low, high in (("salt", 0.0, 1.0), ("water", 0, 10_000)):
         slider = soup.control(name).slider

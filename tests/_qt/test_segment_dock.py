@@ -147,8 +147,20 @@ def test_sliders_decode_the_kept_maps_again(window: Window) -> None:
     assert np.array_equal(kept, expected)
 
 
+def test_a_slider_is_drawn_with_the_labels_that_follow_it(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.segment()
+    monkeypatch.setattr(window.dock._blink, "start", lambda: None)  # nothing but labels end it
+    move_slider(window, "foreground", 0.9)
+    assert not window.dock.thresholds.updatesEnabled()
+    window.settle()
+    assert window.dock.thresholds.updatesEnabled()
+
+
 def test_a_slider_without_maps_waits_for_the_next_run(window: Window) -> None:
     move_slider(window, "min_area", 5000)
+    assert window.dock.thresholds.updatesEnabled()
     window.settle()
     assert not window.labels.any()
     window.segment()

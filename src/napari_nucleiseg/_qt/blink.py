@@ -5,14 +5,15 @@ from __future__ import annotations
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
-LONGEST = 70  # ms; no eye sees it
+LONGEST = 100  # ms; what takes less is felt as at once
 
 
 class Blink(QTimer):
     """Holds the drawing of a widget back, for a short while at most.
 
     Drawn by software, a window with a canvas takes 25 ms for whatever has changed in it: a
-    slider that is drawn ahead of its labels takes that time from them.
+    slider that is drawn ahead of its labels takes that time from them. Begin before the widget
+    asks to be drawn: Qt keeps what it was asked before.
 
     Parameters
     ----------

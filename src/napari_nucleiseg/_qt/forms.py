@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, cast
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import (
+    QAbstractSlider,
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
@@ -238,6 +239,18 @@ class _Number(Control):
         self.changed.emit(value)
 
 
+class Slider(QSlider):
+    """A slider that tells of a move before it asks to be drawn anew."""
+
+    about_to_move = Signal()
+
+    def sliderChange(self, change: QAbstractSlider.SliderChange) -> None:  # noqa: N802 - Qt's name
+        """Called by Qt for each change of value, range or direction."""
+        if change == QAbstractSlider.SliderChange.SliderValueChange:
+            self.about_to_move.emit()
+        super().sliderChange(change)
+
+
 class _NumberWithSlider(_Number):
     """A slider with a box beside it."""
 
@@ -245,7 +258,7 @@ class _NumberWithSlider(_Number):
         super().__init__(box)
         low, high, step = (field.metadata[key] for key in ("low", "high", "step"))
         self._scale = _Scale(low, high, step)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, self._scale.notches)
         self.slider.setPageStep(max(1, self._scale.notches // 10))
         # The slider does what the box's arrows would do, and needs their place.

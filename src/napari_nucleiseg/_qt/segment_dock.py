@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from napari_nucleiseg._qt import canvas
 from napari_nucleiseg._qt.blink import Blink
 from napari_nucleiseg._qt.device_badge import DeviceBadge
-from napari_nucleiseg._qt.forms import form_for
+from napari_nucleiseg._qt.forms import Slider, form_for
 from napari_nucleiseg._qt.image_plane import shown_plane
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.listening import listen
@@ -131,6 +131,8 @@ class SegmentDock(ScrollDock):
         self.run_bar.cancelled.connect(self.segmenter.cancel)
         self.segmenter.ended.connect(self._blink.end)
         self.thresholds.changed.connect(self._on_thresholds_moved)
+        for slider in self.thresholds.findChildren(Slider):
+            slider.about_to_move.connect(self._blink.begin)
         self.reset.clicked.connect(self._on_reset)
         self.show_maps.toggled.connect(self._on_show_maps)
         self.segmenter.began.connect(self.run_bar.begin)
@@ -260,12 +262,16 @@ class SegmentDock(ScrollDock):
 
     def _on_decode_changed(self, decode: DecodeConfig) -> None:
         self.thresholds.config = decode
+        if not self._redecode():
+            self._blink.end()
+
+    def _redecode(self) -> bool:
+        """Have labels follow the thresholds; False where there are no maps of what is shown."""
         try:
             subject = self._subject()
         except BadInput:
-            return  # no plane is on show, so there is none to decode again
-        if subject is not None and self.segmenter.redecode(subject):
-            self._blink.begin()
+            return False  # no plane is on show, so there is none to decode again
+        return subject is not None and self.segmenter.redecode(subject)
 
     def _on_reset(self) -> None:
         if self._session.model is not None:
