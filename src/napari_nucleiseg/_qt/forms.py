@@ -245,7 +245,7 @@ class Slider(QSlider):
     about_to_move = Signal()
 
     def sliderChange(self, change: QAbstractSlider.SliderChange) -> None:  # noqa: N802 - Qt's name
-        """Called by Qt for each change of value, range or direction."""
+        """Take up a change of value, range or direction; Qt calls it."""
         if change == QAbstractSlider.SliderChange.SliderValueChange:
             self.about_to_move.emit()
         super().sliderChange(change)
