@@ -235,6 +235,16 @@ def test_normalised_images_span_minus_one_to_one() -> None:
     assert normalise(middle, low, high)[0, 0, 0] == pytest.approx(0.0, abs=1e-3)
 
 
+def test_bytes_are_normalised_as_any_other_numbers() -> None:
+    for shape in ((1, 1), (3, 2), (40, 30), (40, 30, 1), (40, 30, 3), (1500, 1100)):
+        image = RNG.integers(0, RNG.integers(1, 256), shape, np.uint8, endpoint=True)
+        low, high = intensity_range(image)
+        assert (low, high) == pytest.approx(intensity_range(image.astype(np.float64)))
+        scaled = normalise(image, low, high)
+        np.testing.assert_array_equal(scaled, normalise(image.astype(np.float32), low, high))
+        assert scaled.shape == (*shape[:2], 3)
+
+
 def test_channels_share_one_range_so_that_hue_is_kept() -> None:
     image = np.zeros((32, 32, 3), np.uint8)
     image[..., 0], image[::2, :, 1] = 200, 100

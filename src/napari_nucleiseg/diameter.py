@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
@@ -36,9 +38,11 @@ def diameter_from_maps(maps: np.ndarray, config: DecodeConfig) -> float:
         In px: of a disc with that nucleus' area. 0 where there are fewer than three.
     """
     maps = maps[_centre(maps.shape[0]), _centre(maps.shape[1])]
-    cores = maps[..., 0] > config.foreground * 255
-    cores &= maps[..., 1] > CORE * 255
-    cores &= maps[..., 2] < config.border * 255
+    # uint8 is compared with a whole number several times faster than with a float.
+    foreground, distance, border = cv2.split(maps)
+    cores = foreground > math.floor(config.foreground * 255)
+    cores &= distance > math.floor(CORE * 255)
+    cores &= border < math.ceil(config.border * 255)
     stats = cv2.connectedComponentsWithStats(cores.view(np.uint8), connectivity=4)[2]
     areas = np.sort(stats[1:, cv2.CC_STAT_AREA])
     areas = areas[areas >= MIN_CORE]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.decoders import IMAGE_SUFFIXES, MAX_PIXELS, Raster, decode, read_size
 from napari_nucleiseg.errors import BadInput
 
@@ -191,8 +192,24 @@ def intensity_range(image: np.ndarray) -> tuple[float, float]:
         The 1st and 99.8th percentile; `high` is always above `low`.
     """
     stride = max(1, int(np.sqrt(image.shape[0] * image.shape[1] / 2**20)))
-    low, high = np.percentile(image[::stride, ::stride], (LOW_PERCENTILE, HIGH_PERCENTILE))
+    some = image[::stride, ::stride]
+    percentiles = np.array((LOW_PERCENTILE, HIGH_PERCENTILE))
+    if some.dtype == np.uint8:
+        low, high = _percentiles_of_bytes(some, percentiles)
+    else:
+        low, high = np.percentile(some, percentiles)
     return float(low), float(max(high, low + 1e-6))
+
+
+def _percentiles_of_bytes(values: np.ndarray, percentiles: np.ndarray) -> np.ndarray:
+    """Give what `np.percentile` gives, from a histogram: in a tenth of the time."""
+    row = np.ascontiguousarray(values).reshape(1, -1)
+    counts = cv2.calcHist([row], [0], None, [256], [0, 256]).ravel()
+    up_to = counts.cumsum(dtype=np.float64)
+    ranks = percentiles / 100 * (up_to[-1] - 1)
+    below = np.searchsorted(up_to, np.floor(ranks), side="right")
+    above = np.searchsorted(up_to, np.ceil(ranks), side="right")
+    return np.asarray(below + (above - below) * (ranks - np.floor(ranks)))
 
 
 def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -210,9 +227,19 @@ def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
     (H, W, 3) float32
         In [-1, 1], as Keras' MobileNetV2 expects; grey images thrice the same channel.
     """
-    scaled = image.astype(np.float32)
-    scaled = (scaled - np.float32(low)) * np.float32(2.0 / (high - low)) - np.float32(1.0)
-    np.clip(scaled, -1.0, 1.0, out=scaled)
-    if scaled.ndim == 2:
-        scaled = scaled[..., None]
-    return np.ascontiguousarray(np.broadcast_to(scaled, (*scaled.shape[:2], 3)))
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.dtype == np.uint8:
+        # The same numbers from a table of the 256 there are, in a fraction of the time.
+        scaled = cv2.LUT(image, _scale(np.arange(256, dtype=np.uint8), low, high))
+    else:
+        scaled = _scale(image, low, high)
+    return scaled if scaled.ndim == 3 else np.asarray(cv2.cvtColor(scaled, cv2.COLOR_GRAY2RGB))
+
+
+def _scale(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    scaled = values.astype(np.float32)
+    scaled -= np.float32(low)
+    scaled *= np.float32(2.0 / (high - low))
+    scaled -= np.float32(1.0)
+    return np.clip(scaled, -1.0, 1.0, out=scaled)

@@ -205,7 +205,11 @@ class Predictor:
             return self._run(tile, gives_back)
         if not np.isfinite(maps).all():
             raise BadInput(f"The model {self.model.name} gave infinite values; use another one.")
-        return (np.clip(maps, 0.0, 1.0) * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
+        # In place: memory that is taken anew is slower than the sums themselves.
+        np.clip(maps, 0.0, 1.0, out=maps)
+        maps *= np.float32(255.0)
+        maps += np.float32(0.5)
+        return maps.astype(np.uint8)
 
     def _run_options(self, gives_back: bool) -> onnxruntime.RunOptions:
         options = onnxruntime.RunOptions()
@@ -290,17 +294,20 @@ class _Layout:
 
     def read(self, image: np.ndarray, rows: Span, columns: Span) -> np.ndarray:
         """Cut a tile, mirrored where it reaches beyond the image, at the network's scale."""
-        piece = image[self._indices(rows, self.height)][:, self._indices(columns, self.width)]
+        (top, bottom), (left, right) = (self._ends(each) for each in (rows, columns))
+        piece = image[top:bottom, left:right]
+        beyond = (bottom - top - piece.shape[0], right - left - piece.shape[1])
+        if any(beyond):
+            sides = [(0, each) for each in beyond] + [(0, 0)] * (image.ndim - 2)
+            piece = np.pad(piece, sides, mode="reflect")
         if self.cell == self.network_cell:
             return piece
         if piece.dtype not in _RESIZABLE:
             piece = piece.astype(np.float32)
         return _resize(piece, self._network_size(rows), self._network_size(columns))
 
-    def _indices(self, span: Span, length: int) -> np.ndarray:
-        start, stop = span.start * self.cell, span.stop * self.cell
-        inside = np.arange(start, min(stop, length))
-        return np.pad(inside, (0, stop - start - len(inside)), mode="reflect")
+    def _ends(self, span: Span) -> tuple[int, int]:
+        return span.start * self.cell, span.stop * self.cell
 
     def _network_size(self, span: Span) -> int:
         return (span.stop - span.start) * self.network_cell
