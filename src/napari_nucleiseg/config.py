@@ -138,6 +138,20 @@ class TrainConfig(Config):
         low=0.0,
         high=0.99999,
     )
+    refine_steps: int = parameter(
+        0,
+        "Of the steps, those at the end that see most crops as they are: what a network learns "
+        "from changed images fits real ones a little less (He et al. 2019).",
+        low=0,
+        high=1_000_000,
+    )
+    share_of_new: float = parameter(
+        1.0,
+        "How far from the weights that it starts from to the trained ones those lie that are "
+        "validated and kept; 0.5 is their mean.",
+        low=0.1,
+        high=1.0,
+    )
     validation: float = parameter(0.15, "Share of the fields that are held out.", low=0.0, high=0.9)
     freeze_encoder: bool = parameter(False, "Train the decoder only.")
     freeze_norm: bool = parameter(

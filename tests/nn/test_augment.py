@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.nn import batches as nn_batches
 from napari_nucleiseg.nn.augment import crop_and_targets, example, median_diameter
 from napari_nucleiseg.nn.batches import OLD_SHARE, batches, draw_batch, sampling_weights
 from napari_nucleiseg.synthetic import make_image
@@ -45,6 +47,47 @@ def test_image_and_labels_move_together(examples: list) -> None:
             agreeing.append(abs(np.corrcoef(crop[..., 0].ravel(), inside.ravel())[0, 1]))
     assert len(agreeing) > 15
     assert np.median(agreeing) > 0.8
+
+
+def test_a_crop_as_it_is_is_a_part_of_the_image(examples: list) -> None:
+    source = examples[-1]
+    small = dataclasses.replace(CONFIG, crop=64)
+    beyond = cv2.copyMakeBorder(source.image, 64, 64, 64, 64, cv2.BORDER_REFLECT_101)
+    for seed in range(10):
+        crop, targets = crop_and_targets(source, small, np.random.default_rng(seed), as_is=True)
+        values = np.round((crop + 1) * 127.5).astype(np.uint8)
+        assert any(is_part(each, beyond) for each in eight_ways(values))
+        assert targets.shape == (64, 64, 3)
+
+
+def eight_ways(image: np.ndarray) -> list[np.ndarray]:
+    turned = [np.rot90(image, times) for times in range(4)]
+    return [*turned, *(np.flipud(each) for each in turned)]
+
+
+def is_part(piece: np.ndarray, image: np.ndarray) -> bool:
+    found = cv2.matchTemplate(image, np.ascontiguousarray(piece), cv2.TM_SQDIFF)
+    # The sums of squares are those of floats.
+    _, _, (left, top), _ = cv2.minMaxLoc(found)
+    height, width = piece.shape[:2]
+    return bool((image[top : top + height, left : left + width] == piece).all())
+
+
+def test_while_the_network_is_refined_most_crops_are_as_they_are(
+    examples: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[bool] = []
+
+    def crop(*arguments: object, as_is: bool) -> tuple[np.ndarray, np.ndarray]:
+        chosen.append(as_is)
+        return np.zeros((1, 1, 3)), np.zeros((1, 1, 3))
+
+    monkeypatch.setattr(nn_batches, "crop_and_targets", crop)
+    config = dataclasses.replace(CONFIG, batch=100, steps=5, refine_steps=2)
+    for step in range(5):
+        draw_batch(examples, sampling_weights(examples), config, step)
+    assert not any(chosen[:300])
+    assert 0.5 < np.mean(chosen[300:]) < 0.9
 
 
 def test_the_same_step_gives_the_same_batch(examples: list) -> None:

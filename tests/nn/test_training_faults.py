@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from tiny_training import config, hash_of, live, losses_of, tiny_network
 
-from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn import training
 from napari_nucleiseg.nn.augment import Example, example
@@ -158,75 +156,3 @@ def test_every_epoch_leaves_a_picture_and_scores_of_what_is_trained_on(
     header, *rows = (tmp_path / "curves.csv").read_text().splitlines()
     assert header.endswith("train_mean_ap,train_ap_50,old_mean_ap")
     assert [float(row.split(",")[6]) for row in rows] == [each["train_mean_ap"] for each in epochs]
-
-
-@pytest.mark.parametrize(
-    ("held_out", "old", "best"),
-    [
-        ((0.5, 0.4, 0.45), (0.8, 0.8, 0.8), 0),
-        ((0.5, 0.6, 0.52), (0.8, 0.75, 0.8), 3),
-        ((0.5, 0.6, 0.65), (0.8, 0.6, 0.55), 0),
-        ((0.1, 0.4, 0.6), (0.8, 0.78, 0.5), 3),
-    ],
-    ids=["nothing gained", "a gain outweighs", "more unlearned than gained", "the better bargain"],
-)
-def test_what_is_unlearned_counts_against_what_is_gained(
-    examples: list[Example],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    held_out: tuple[float, ...],
-    old: tuple[float, ...],
-    best: int,
-) -> None:
-    monkeypatch.setattr(training, "ENOUGH_TO_CHOOSE", 0)
-    assert best_step_of(held_out, old, examples, tmp_path, monkeypatch) == best
-
-
-@pytest.mark.parametrize(
-    ("held_out", "old", "best"),
-    [
-        ((0.5, 0.4, 0.45), (0.8, 0.8, 0.8), 0),
-        ((0.5, 0.6, 0.52), (0.8, 0.8, 0.8), STEPS),
-        ((0.5, 0.6, 0.45), (0.8, 0.8, 0.8), 3),
-        ((0.5, 0.6, 0.65), (0.8, 0.8, 0.6), 3),
-    ],
-    ids=["never worse than the start", "the newest", "the newest gain", "not if unlearned"],
-)
-def test_of_few_held_out_images_only_a_loss_is_believed(
-    examples: list[Example],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    held_out: tuple[float, ...],
-    old: tuple[float, ...],
-    best: int,
-) -> None:
-    assert best_step_of(held_out, old, examples, tmp_path, monkeypatch) == best
-
-
-def best_step_of(
-    held_out: tuple[float, ...],
-    old: tuple[float, ...],
-    examples: list[Example],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> int:
-    """Fine-tune, with scores made up, and tell which step was kept."""
-    rounds = iter([*zip(held_out, old, strict=True), (held_out[-1], old[-1])])
-
-    def scored(maps, chosen, decode):
-        values = dict(zip(("3", "2"), next(rounds), strict=True))
-        means = [values.get(each.id, 0.0) for each in chosen]
-        return [SimpleNamespace(mean_ap=mean, ap=[mean] * 10) for mean in means]
-
-    monkeypatch.setattr(training, "score_maps", scored)
-    steps = train_network(
-        examples[:2],
-        examples[3:],
-        config(STEPS),
-        tmp_path,
-        training.weights_of(tiny_network()),
-        old=examples[2:3],
-        decode=DecodeConfig(),
-    )
-    *_, last = steps
-    return last.values["trained"].scores["best_step"]

@@ -85,9 +85,18 @@ def median_diameter(labels: np.ndarray) -> float:
 
 
 def crop_and_targets(
-    source: Example, config: TrainConfig, rng: np.random.Generator
+    source: Example, config: TrainConfig, rng: np.random.Generator, *, as_is: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one crop and change it as another microscope might.
+
+    Parameters
+    ----------
+    source : Example
+    config : TrainConfig
+        `crop`, `scale_low` and `scale_high` are used.
+    rng : numpy Generator
+    as_is : bool
+        Do not change it, but for flips and right angles.
 
     Returns
     -------
@@ -96,6 +105,10 @@ def crop_and_targets(
     targets : (crop, crop, 3) uint8
         See `targets_from_labels`.
     """
+    if as_is:
+        matrix = _turn(np.round(_centre(source.labels, rng)), config.crop, rng)
+        image, labels = _cut(source, matrix, 1.0, config.crop)
+        return image.astype(np.float32) / 127.5 - 1, targets_from_labels(labels)
     image, labels = _warp(source, config, rng)
     if rng.random() < PASTED:
         image, labels = paste_nuclei(image, labels, *_warp(source, config, rng), rng)
@@ -107,12 +120,15 @@ def _warp(
 ) -> tuple[np.ndarray, np.ndarray]:
     centre = _centre(source.labels, rng)
     if rng.random() < UNTOUCHED:
-        zoom, matrix = 1.0, _turn(np.round(centre), config.crop, rng)
-    else:
-        zoom = _zoom(source.diameter, config, rng)
-        matrix = _affine(centre, zoom, config.crop, rng)
-    size = (config.crop, config.crop)
-    image = source.image
+        return _cut(source, _turn(np.round(centre), config.crop, rng), 1.0, config.crop)
+    zoom = _zoom(source.diameter, config, rng)
+    return _cut(source, _affine(centre, zoom, config.crop, rng), zoom, config.crop)
+
+
+def _cut(
+    source: Example, matrix: np.ndarray, zoom: float, crop: int
+) -> tuple[np.ndarray, np.ndarray]:
+    size, image = (crop, crop), source.image
     if zoom < 0.7:  # linear interpolation alone would alias
         image = cv2.GaussianBlur(image, (0, 0), 0.35 / zoom)
     image = cv2.warpAffine(

@@ -15,6 +15,9 @@ Batch = tuple[np.ndarray, np.ndarray]
 AHEAD = 4
 OLD_SHARE = 2 / 3
 """Share of the crops from what the start knows: half of them was too few not to unlearn."""
+AS_IS = 0.7
+"""Share of the crops that are not changed while the network is refined. The others keep it
+from unlearning other sizes and microscopes."""
 
 
 def sampling_weights(new: Sequence[Example], old: Sequence[Example] = ()) -> np.ndarray:
@@ -46,7 +49,11 @@ def draw_batch(
     """
     rng = np.random.default_rng((config.seed, step))
     chosen = rng.choice(len(examples), config.batch, p=weights)
-    pairs = [crop_and_targets(examples[index], config, rng) for index in chosen]
+    share = AS_IS if step >= config.steps - config.refine_steps else 0.0
+    pairs = [
+        crop_and_targets(examples[index], config, rng, as_is=share > 0 and rng.random() < share)
+        for index in chosen
+    ]
     crops, targets = zip(*pairs, strict=True)
     return np.stack(crops), np.stack(targets)
 

@@ -16,12 +16,12 @@ from napari_nucleiseg.config import DecodeConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn.augment import Example
 from napari_nucleiseg.nn.batches import Batch, batches
+from napari_nucleiseg.nn.choosing import Choice
 from napari_nucleiseg.nn.losses import MapsLoss
 from napari_nucleiseg.nn.networks import build_network, freeze_encoder, freeze_norm
 from napari_nucleiseg.nn.preview import Preview
 from napari_nucleiseg.nn.run_files import restore_state, write_curves, write_state
 from napari_nucleiseg.nn.validation import (
-    ENOUGH_TO_CHOOSE,
     HANDFUL,
     a_handful,
     by_modality,
@@ -34,9 +34,6 @@ from napari_nucleiseg.nn.validation import (
 from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
 from napari_nucleiseg.progress import Progress
 
-SHARE_OF_NEW = 2 / 3
-"""Of the way from the old weights to the new ones that is gone where old images are learned
-from, too: most of the gain, and little unlearned (Wortsman et al. 2022, WiSE-FT)."""
 EMA_EVERY = 10  # steps: copying the weights out costs a few hundredths of a second
 _COLUMNS = (
     "step",
@@ -160,18 +157,23 @@ class _Run:
         keras.utils.set_random_seed(config.seed)
         self.model = _compiled(config, start)
         self.step = 0
-        self.start = weights_of(self.model)
-        self.average = dict(self.start)
+        own = weights_of(self.model)
+        self.average = dict(own)
         self.knows_nuclei = start is not None and start.keys() == self.average.keys()
-        self.best = dict(self.average)
-        self.best_score, self.best_step = -1.0, 0
+        self.best = Choice(
+            config,
+            own,
+            knows_nuclei=self.knows_nuclei,
+            beside_old=bool(self.old),
+            held_out=len(self.validation),
+        )
         self.rows: list[dict[str, Any]] = []
         self.losses: list[float] = []
         self._resume()
 
     @property
     def out_of_patience(self) -> bool:
-        stale = (self.step - self.best_step) // self.config.epoch_steps
+        stale = (self.step - self.best.step) // self.config.epoch_steps
         return bool(self.config.patience) and stale >= self.config.patience
 
     def refuse_to_finish_nothing(self) -> None:
@@ -219,7 +221,7 @@ class _Run:
         examples = [*self.validation, *self.handful, *self.old]
         maps: list[np.ndarray] = []
         yield Progress(self.step, self.config.steps, "Validating", "validate")
-        candidate = self._candidate()
+        candidate = self.best.candidate(self.average)
         for each in self._maps(candidate, examples):
             maps.append(each)
             yield Progress(self.step, self.config.steps, "Validating", "validate")
@@ -237,45 +239,12 @@ class _Run:
             "train_ap": by_modality(learned, self.handful)["all"][0],
             "old_mean_ap": round(mean_ap(known), 5) if known else None,
         }
-        score = mean_ap(held_out) - self._unlearned(row)
-        if score > self._score_to_beat():
-            self.best, self.best_score, self.best_step = candidate, score, self.step
+        self.best.offer(candidate, row)
         self.rows.append(row)
         picture = self.preview.draw(maps[0], self.decode, self.step)
         self._write()
         values = {**row, "picture": str(picture)}
         yield Progress(self.step, self.config.steps, kind="epoch", values=values)
-
-    @property
-    def _is_fine_tuning(self) -> bool:
-        return self.knows_nuclei and bool(self.old)
-
-    def _score_to_beat(self) -> float:
-        """Give the best score so far; that of the start where little is held out.
-
-        To choose among epochs by few images is little better than chance (Perez et al. 2021).
-        The newest weights have seen most, and the learning rate falls to zero.
-        """
-        is_noisy = self._is_fine_tuning and len(self.validation) < ENOUGH_TO_CHOOSE
-        if is_noisy and self.rows and not self.rows[0]["step"]:
-            return float(self.rows[0]["mean_ap"])
-        return self.best_score
-
-    def _candidate(self) -> Arrays:
-        """Give the averaged weights; beside old images, those part of the way to them."""
-        if not self._is_fine_tuning:
-            return dict(self.average)
-        return {
-            name: (1 - SHARE_OF_NEW) * self.start[name] + SHARE_OF_NEW * value
-            for name, value in self.average.items()
-        }
-
-    def _unlearned(self, row: Mapping[str, Any]) -> float:
-        """Measure how much worse than the start it is on old images: a gain must outweigh it."""
-        first = self.rows[0] if self.rows else row
-        if row["old_mean_ap"] is None or first["step"]:
-            return 0.0
-        return float(max(0.0, first["old_mean_ap"] - row["old_mean_ap"]))
 
     def _refuse_spoiled_weights(self) -> None:
         """Refuse weights that the last step has spoiled: no checkpoint may hold them."""
@@ -290,11 +259,11 @@ class _Run:
         """Tune the thresholds for the best weights."""
         examples = [*self.validation, *self.old]
         maps = []
-        for each in self._maps(self.best, examples):
+        for each in self._maps(self.best.weights, examples):
             maps.append(each)
             yield Progress(self.step, self.config.steps, "Tuning thresholds", "tune")
         decode = self.decode
-        if self._may_tune():
+        if self.best.may_tune(self.given_decode is not None):
             tuned = tune_thresholds(maps, examples, decode)
             for best, _ in tuned:
                 decode = best
@@ -304,18 +273,10 @@ class _Run:
         scores = {
             "validation_mean_ap": round(mean_ap(results), 5),
             "validation_ap_50_70_90": by_modality(results, self.validation),
-            "best_step": self.best_step,
+            "best_step": self.best.step,
         }
-        trained = Trained(self.best, decode, scores, self.step)
+        trained = Trained(self.best.weights, decode, scores, self.step)
         yield Progress(self.step, self.config.steps, kind="trained", values={"trained": trained})
-
-    def _may_tune(self) -> bool:
-        """Tell whether the held-out images are enough to change the thresholds of the start.
-
-        Tuned on a few of them or on old ones, AP .5 on fluorescence fell by .01 to .05.
-        """
-        is_enough = self.best_step > 0 and len(self.validation) >= ENOUGH_TO_CHOOSE
-        return self.given_decode is None or is_enough
 
     def _maps(self, weights: Arrays, examples: Sequence[Example]) -> Iterator[np.ndarray]:
         """Run other weights on some images, and put the own ones back."""
@@ -328,12 +289,8 @@ class _Run:
             set_weights(self.model, own)
 
     def _write(self) -> None:
-        state = {
-            "best_score": self.best_score,
-            "best_step": self.best_step,
-            "rows": self.rows,
-        }
-        weights = {"average": self.average, "best": self.best}
+        state = {**self.best.state(), "rows": self.rows}
+        weights = {"average": self.average, "best": self.best.weights}
         write_state(self.folder, self.step, self.model, self.config, state, weights)
         table = map(_table_row, self.rows)
         write_curves(self.folder, _COLUMNS, table, self.step, _scalars(self.rows[-1]))
@@ -342,9 +299,8 @@ class _Run:
         found = restore_state(self.folder, self.model, self.config)
         if found is not None:
             self.step, state, weights = found
-            self.average, self.best = weights["average"], weights["best"]
-            self.best_score, self.best_step = state["best_score"], state["best_step"]
-            self.rows = state["rows"]
+            self.average, self.rows = weights["average"], state["rows"]
+            self.best.restore(weights["best"], state)
 
 
 def _compiled(config: TrainConfig, start: Mapping[str, np.ndarray] | None) -> keras.Model:

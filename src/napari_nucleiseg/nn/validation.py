@@ -17,8 +17,6 @@ from napari_nucleiseg.nn.augment import Example
 MULTIPLE = 64  # px: few distinct sizes, so that the network is traced few times
 MAX_EDGE = 1024  # px: larger images are cut, which bounds memory
 HANDFUL, HANDFUL_EDGE = 8, 256  # training images to score after an epoch, and their edge [px]
-ENOUGH_TO_CHOOSE = 10
-"""Held-out images. Thresholds and epochs chosen by fewer suit these, and no others."""
 GRID = {
     "foreground": (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8),
     "distance": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4),
