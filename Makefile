@@ -52,4 +52,4 @@ build: setup
 	$(BIN)/python -m build
 
 clean:
-	rm -rf .venv .venv-pyqt6 build dist demo-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-pyqt6 build dist demo-output .pytest_cache .mypy_cache .ruff_cache $(PICTURES)

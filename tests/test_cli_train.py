@@ -61,6 +61,16 @@ def test_a_preset_and_the_corrected_images_are_asked_for(
     assert asked[-1].config == preset_config(Preset.THOROUGH, "unet", freeze_encoder=False)
 
 
+def test_the_classic_preset_starts_from_an_encoder_that_knows_something(
+    folder: Path, asked: list[TrainRequest], tmp_path: Path
+) -> None:
+    command = ["train", str(folder), "--out", str(tmp_path / "run"), "--preset", "classic"]
+    main(command)
+    assert (asked[-1].start, asked[-1].config.freeze_encoder) == ("imagenet", True)
+    main([*command, "--no-freeze-encoder"])
+    assert not asked[-1].config.freeze_encoder
+
+
 def test_ctrl_c_makes_a_model_of_the_best(
     folder: Path, asked: list[TrainRequest], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

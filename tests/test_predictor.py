@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from napari_nucleiseg.config import PredictConfig
 from napari_nucleiseg.diameter import diameter_from_maps
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import read_model
-from napari_nucleiseg.predictor import Predictor, plan_spans
+from napari_nucleiseg.predictor import MAX_SCALE, Predictor, plan_spans
 
 
 @pytest.fixture
@@ -139,11 +140,11 @@ def test_diameter_rescales_to_the_networks_nuclei(tmp_path: Path) -> None:
 
 
 def discs_of(diameter: int) -> np.ndarray:
-    """Nine bright discs on black."""
-    image = np.zeros((4 * diameter, 4 * diameter), np.uint8)
+    """Nine bright discs on black, far enough apart to be so in a shrunk image."""
+    image = np.zeros((8 * diameter, 8 * diameter), np.uint8)
     for y in range(1, 4):
         for x in range(1, 4):
-            image[disc(image.shape, (y * diameter, x * diameter), diameter / 2 - 1)] = 200
+            image[disc(image.shape, (2 * y * diameter, 2 * x * diameter), diameter / 2 - 1)] = 200
     return image
 
 
@@ -168,17 +169,32 @@ def test_an_image_of_nuclei_of_another_size_is_rescaled(
     np.testing.assert_array_equal(maps_of(predictor, image), rescaled)
 
 
-@pytest.mark.parametrize("shrunk", [190.0, 210.0])
+@pytest.mark.parametrize("shrunk", [0.0, 190.0, 210.0])
 def test_a_shrunk_image_whose_nuclei_grow_together_is_not_believed(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch, shrunk: float
 ) -> None:
     sizes = iter([100.0, shrunk])
-    monkeypatch.setattr("napari_nucleiseg.predictor.diameter_from_maps", lambda *_: next(sizes))
+    give_sizes(monkeypatch, sizes)
     image = discs_of(40)
     maps = maps_of(predictor, image)
     assert next(sizes, None) is None
-    known = predictor.model.diameter if shrunk > 200 else 50.0
+    known = 50.0 if shrunk == 190.0 else predictor.model.diameter
     np.testing.assert_array_equal(maps, maps_of(predictor, image, diameter=known))
+
+
+def test_a_size_beyond_all_sense_is_no_reason_to_refuse_an_image(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_sizes(monkeypatch, iter([1e6, 1.0]))
+    maps = maps_of(predictor, discs_of(160))
+    most = MAX_SCALE * predictor.model.diameter
+    np.testing.assert_array_equal(maps, maps_of(predictor, discs_of(160), diameter=most))
+
+
+def give_sizes(monkeypatch: pytest.MonkeyPatch, sizes: Iterator[float]) -> None:
+    monkeypatch.setattr(
+        "napari_nucleiseg.predictor.diameter_from_maps", lambda *_, **__: next(sizes)
+    )
 
 
 def test_one_progress_a_tile_so_that_a_job_can_be_cancelled(predictor: Predictor) -> None:
@@ -207,10 +223,11 @@ def test_no_numbers(predictor: Predictor) -> None:
 
 
 def test_values_that_are_not_finite(predictor: Predictor) -> None:
-    image = np.ones((40, 40), np.float32)
-    image[3, 3] = np.nan
-    with pytest.raises(BadInput, match="not finite"):
-        maps_of(predictor, image)
+    for edge in (40, 2050):  # of a large image, the range is that of every other pixel
+        image = np.ones((edge, edge), np.float32)
+        image[3, 3] = np.nan
+        with pytest.raises(BadInput, match="image has values that are not finite"):
+            maps_of(predictor, image)
 
 
 @pytest.mark.parametrize("diameter", [0.5, 400.0])

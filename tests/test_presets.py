@@ -28,10 +28,11 @@ def test_more_pixels_take_longer_and_more_threads_less() -> None:
     assert estimate_seconds(config, 8) < estimate_seconds(config, 2)
 
 
-def test_the_classic_preset_has_its_own_network_and_keeps_the_encoder() -> None:
-    config = preset_config(Preset.CLASSIC, "nuclei", freeze_encoder=False)
+def test_the_classic_preset_has_its_own_network() -> None:
+    config = preset_config(Preset.CLASSIC, "nuclei", freeze_encoder=True)
     assert config.network == "mobilenetv2-unet"
     assert config.freeze_encoder
+    assert not preset_config(Preset.CLASSIC, "nuclei", freeze_encoder=False).freeze_encoder
     assert (config.batch, config.crop) == (16, 128)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -70,6 +71,19 @@ def test_named_test_samples_and_their_fields_are_kept_out(dsb_folder: Path, tmp_
     split = json.loads((tmp_path / "run" / "split.json").read_text())
     assert split["test"] == [ids[1]]
     assert sorted(split["train"] + split["validation"]) == ids[2:]
+
+
+def test_images_without_masks_are_nothing_to_train_or_judge_by(
+    dsb_folder: Path, tmp_path: Path
+) -> None:
+    ids = sorted(each.name for each in dsb_folder.iterdir() if each.is_dir())
+    for each in ids[1::2]:
+        shutil.rmtree(dsb_folder / each / "masks")
+    job = train_by_recipe(RecipeRequest(str(dsb_folder), str(tmp_path / "run"), CONFIG))
+    next(job)
+    job.close()
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert sorted(split["train"] + split["validation"]) == ids[::2]
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,22 @@ def test_a_model_of_another_network_is_no_start(dsb_folder: Path, tmp_path: Path
         next(train(request))
 
 
+@pytest.mark.parametrize(
+    ("config", "start", "match"),
+    [
+        (TrainConfig(freeze_encoder=True), "", "its weights are random"),
+        (TrainConfig(share_of_new=0.5), "", "no model whose weights"),
+        (TrainConfig(share_of_new=0.5), "imagenet", "no model whose weights"),
+    ],
+    ids=["a frozen encoder", "a mean with nothing", "a mean with an encoder"],
+)
+def test_random_weights_are_neither_kept_nor_averaged(
+    config: TrainConfig, start: str, match: str, dsb_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match=match):
+        next(train(TrainRequest(str(dsb_folder), str(tmp_path / "run"), config, start=start)))
+
+
 def test_an_interrupt_makes_a_model_of_the_best_and_the_same_command_goes_on(
     dsb_folder: Path, tmp_path: Path
 ) -> None:

@@ -35,7 +35,12 @@ def add_train(commands: Any) -> None:
     parser.add_argument("dataset", help="dataset folder with masks")
     parser.add_argument("--out", required=True, help="folder of the run; the same one resumes it")
     parser.add_argument(
-        "--from", dest="start", default="", metavar="MODEL", help="model to start from"
+        "--from",
+        dest="start",
+        default="",
+        metavar="MODEL",
+        help="model to start from, or imagenet for an encoder that has learned from photographs; "
+        "by default random weights, and imagenet with --preset classic",
     )
     parser.add_argument("--name", default="", help="name of the new model")
     parser.add_argument("--table", default="", help="csv file of samples (fields, modalities)")
@@ -122,14 +127,15 @@ def _train(arguments: argparse.Namespace) -> int:
         _refuse(arguments, ("preset", "corrected"), "has no meaning for a recipe")
         return _train_by_recipe(arguments)
     _refuse(arguments, ("edge", "test_ids"), "needs --recipe")
-    config = config_of(arguments, _base(arguments))
+    start = arguments.start or _start_of(arguments.preset)
+    config = config_of(arguments, _base(arguments, start))
     if arguments.epochs is not None:
         config = dataclasses.replace(config, steps=arguments.epochs * config.epoch_steps)
     request = TrainRequest(
         dataset=arguments.dataset,
         out=arguments.out,
         config=config,
-        start=arguments.start,
+        start=start,
         name=arguments.name,
         table=arguments.table,
         only=_corrected(arguments) if arguments.corrected else (),
@@ -143,7 +149,14 @@ def _train(arguments: argparse.Namespace) -> int:
     return SKIPPED if problems else OK
 
 
-def _base(arguments: argparse.Namespace) -> TrainConfig:
+def _start_of(preset: str | None) -> str:
+    """Give what a training starts from where nothing is named."""
+    from napari_nucleiseg.train_job import IMAGENET
+
+    return IMAGENET if preset == Preset.CLASSIC else ""
+
+
+def _base(arguments: argparse.Namespace, start: str) -> TrainConfig:
     """Give the config that holds where no flag says otherwise."""
     if arguments.preset is None:
         return TrainConfig()
@@ -151,9 +164,9 @@ def _base(arguments: argparse.Namespace) -> TrainConfig:
     from napari_nucleiseg.train_job import IMAGENET
 
     preset, network = Preset(arguments.preset), arguments.network or TrainConfig().network
-    if arguments.start not in ("", IMAGENET):
-        network = arguments.network or find_model(arguments.start).network
-    frozen = preset is Preset.QUICK and bool(arguments.start)
+    if start not in ("", IMAGENET):
+        network = arguments.network or find_model(start).network
+    frozen = preset is not Preset.THOROUGH and bool(start)
     return preset_config(preset, network, freeze_encoder=frozen)
 
 

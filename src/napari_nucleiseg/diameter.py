@@ -18,7 +18,7 @@ CORE_SHARE = 0.72
 """Diameter of a core over that of its nucleus; median of the validation images."""
 
 
-def diameter_from_maps(maps: np.ndarray, config: DecodeConfig) -> float:
+def diameter_from_maps(maps: np.ndarray, config: DecodeConfig, enough: int = ENOUGH) -> float:
     """Estimate the diameter of the nuclei that cover most of an image.
 
     Half of the foreground belongs to nuclei at least as large as the one that is measured:
@@ -31,11 +31,13 @@ def diameter_from_maps(maps: np.ndarray, config: DecodeConfig) -> float:
         Foreground, distance and border, 255 for 1.
     config : DecodeConfig
         `foreground` and `border` are used.
+    enough : int
+        Where there are fewer nuclei, nothing is estimated.
 
     Returns
     -------
     float
-        In px: of a disc with that nucleus' area. 0 where there are fewer than three.
+        In px: of a disc with that nucleus' area. 0 where there are too few.
     """
     maps = maps[_centre(maps.shape[0]), _centre(maps.shape[1])]
     # uint8 is compared with a whole number several times faster than with a float.
@@ -46,7 +48,7 @@ def diameter_from_maps(maps: np.ndarray, config: DecodeConfig) -> float:
     stats = cv2.connectedComponentsWithStats(cores.view(np.uint8), connectivity=4)[2]
     areas = np.sort(stats[1:, cv2.CC_STAT_AREA])
     areas = areas[areas >= MIN_CORE]
-    if len(areas) < ENOUGH:
+    if len(areas) < enough:
         return 0.0
     covered = np.cumsum(areas)
     middle = areas[np.searchsorted(covered, covered[-1] / 2)]

@@ -156,7 +156,7 @@ class Predictor:
         image = image.view(np.uint8) if image.dtype == bool else image
         low, high = intensity_range(image)
         if not math.isfinite(low) or not math.isfinite(high):
-            raise BadInput("The image has values that are not finite; replace them first.")
+            raise _not_finite()
         maps = np.empty((*image.shape[:2], 3), np.uint8)
         layout = _Layout.of(image, self.model, config)
         yield from self._fill(maps, image, layout, (low, high))
@@ -167,7 +167,8 @@ class Predictor:
             again = np.empty_like(maps)
             yield from self._fill(again, image, layout, (low, high))
             is_shrunk = diameter > self.model.diameter
-            if not is_shrunk or diameter_from_maps(again, self.model.decode) < GROWTH * size:
+            grown = diameter_from_maps(again, self.model.decode, enough=1)
+            if not is_shrunk or 0 < grown < GROWTH * size:
                 maps = again
         total = len(layout.tiles())
         yield Progress(total, total, "Predicted", "result", {"maps": maps})
@@ -176,7 +177,7 @@ class Predictor:
         """Give the diameter to rescale by; 0 where the network masters such nuclei as they are."""
         known = self.model.diameter
         if size > KNOWN[1] * known:
-            return size / AIM[1]
+            return min(size / AIM[1], MAX_SCALE * known)
         return AIM[0] * known if 0 < size < KNOWN[0] * known else 0.0
 
     def _fill(
@@ -188,7 +189,10 @@ class Predictor:
     ) -> Iterator[Progress]:
         tiles = layout.tiles()
         for done, (rows, columns) in enumerate(tiles, start=1):
-            tile = normalise(layout.read(image, rows, columns), *intensities)
+            piece = layout.read(image, rows, columns)
+            if piece.dtype.kind == "f" and not np.isfinite(piece).all():
+                raise _not_finite()
+            tile = normalise(piece, *intensities)
             gives_back = 1 < len(tiles) == done
             layout.write(maps, rows, columns, self._run(tile, gives_back))
             yield Progress(done, len(tiles), "Predicting")
@@ -241,6 +245,10 @@ class Predictor:
         graph = read_graph(self.model)
         self._session, _ = open_session(graph, threads=self._threads, providers=[CPU])
         self._device = Device("CPU", reason)
+
+
+def _not_finite() -> BadInput:
+    return BadInput("The image has values that are not finite; replace them first.")
 
 
 def _check_image(image: np.ndarray) -> None:

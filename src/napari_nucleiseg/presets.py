@@ -42,7 +42,6 @@ _CONFIGS = {
         weight_decay=0.0,
         patience=20,
         validation=0.2,
-        freeze_encoder=True,
     ),
 }
 
@@ -60,7 +59,7 @@ _SMALLEST_BATCH, _SMALLEST_CROP = 2, 128
 def preset_config(preset: Preset, network: str, *, freeze_encoder: bool) -> TrainConfig:
     """Give the config of a preset for a network; the classic one has its own."""
     if preset is Preset.CLASSIC:
-        return _CONFIGS[preset]
+        network = _CONFIGS[preset].network
     return replace(_CONFIGS[preset], network=network, freeze_encoder=freeze_encoder)
 
 

@@ -35,7 +35,7 @@ from napari_nucleiseg.run_record import (
     write_json,
     write_trained,
 )
-from napari_nucleiseg.splits import Split
+from napari_nucleiseg.splits import Split, with_truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ def _split(request: RecipeRequest) -> Split:
     def split_now() -> Split:
         parted = [dataclasses.replace(e, split="test") if e.id in wanted else e for e in samples]
         fields = find_fields(parted)
-        usable, test = split_test(parted, fields)
+        usable, test = split_test(with_truth(parted), fields)
         train, validation = split_by_field(
             usable, request.config.validation, request.config.seed, fields
         )

@@ -124,6 +124,16 @@ def _mark_as_stopped(out: Path, is_stopped: bool) -> None:
 
 
 def _model_to_start_from(request: TrainRequest) -> Model | None:
+    if request.config.freeze_encoder and not request.start:
+        raise BadInput(
+            "The encoder cannot stay as it is, for its weights are random; start from a model or "
+            "from imagenet, or train all layers."
+        )
+    if request.config.share_of_new < 1 and request.start in ("", IMAGENET):
+        raise BadInput(
+            "There is no model whose weights could be averaged with the trained ones; start from "
+            "a model, or leave share of new at 1."
+        )
     if request.start in ("", IMAGENET):
         return None
     model = find_model(request.start)

@@ -116,6 +116,20 @@ def test_a_folder_without_images_is_spoken_of(dock, tmp_path, qtbot):
     assert dock.banner.notice is None
 
 
+def test_after_a_fault_of_the_program_another_dataset_can_be_opened(
+    dock, squares_folder, tmp_path, qtbot
+):
+    def make(path):
+        raise ZeroDivisionError
+
+    with qtbot.captureExceptions() as faults:
+        dock.opening.open(tmp_path / "made", make=make)
+        qtbot.waitUntil(lambda: bool(faults))
+    assert faults[0][0] is ZeroDivisionError
+    assert (dock.opening.path, dock.opening.message) == (None, "")
+    open_and_wait(qtbot, dock, squares_folder)
+
+
 def test_a_double_click_on_open_opens_once(dock, squares_folder, qtbot):
     datasets = []
     dock.session.dataset_changed.connect(datasets.append)

@@ -51,6 +51,12 @@ def test_a_frozen_encoder_leaves_the_decoder_to_train() -> None:
     assert not any(each.trainable for each in encoder_layers(model))
 
 
+def test_an_encoder_is_trained_unless_it_is_frozen() -> None:
+    for name in ("nuclei", "mobilenetv2-unet"):
+        model = build_network(name)
+        assert all(each.trainable for each in encoder_layers(model))
+
+
 def test_encoder_weights_are_taken_from_a_file(tmp_path) -> None:
     stand_in = keras.applications.MobileNetV2(
         input_shape=(None, None, 3), include_top=False, weights=None

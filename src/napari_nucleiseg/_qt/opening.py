@@ -93,7 +93,13 @@ class Opening(QObject):
             on_progress=self._on_progress,
             on_result=_taker(self),
             on_error=self._on_failed,
+            on_end=_ender(self, path),
         )
+
+    def end(self, path: Path) -> None:
+        """Be ready for another dataset, also after a fault of the program."""
+        if self.path is path:
+            self._show(None, "")
 
     def _on_progress(self, step: Progress) -> None:
         if step.message:
@@ -171,6 +177,17 @@ def _taker(opening: Opening) -> Callable[[Progress | None], None]:
                 lock.release()
 
     return take
+
+
+def _ender(opening: Opening, path: Path) -> Callable[[], None]:
+    reference = weakref.ref(opening)
+
+    def end() -> None:
+        alive = reference()
+        if alive is not None and isalive(alive):
+            alive.end(path)
+
+    return end
 
 
 def read_with_corrections(path: Path) -> Iterator[Progress]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
+from napari_nucleiseg.atomic import saving
 from napari_nucleiseg.synthetic import KINDS, make_dataset
 
 FOLDER_VARIABLE = "NUCLEISEG_SAMPLE"
@@ -27,14 +28,20 @@ def write_sample_dataset(folder: Path, count: int = 12) -> Path:
 
     Every other sample of each kind comes without masks: something to segment, and something
     to compare with.
+
+    Raises
+    ------
+    SaveFailed
+        If it cannot be written; what was made of it is gone at the next try.
     """
     if folder.exists():
         return folder
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    make_dataset(new, count=count)
-    for kind in KINDS:
-        for sample in sorted(new.glob(f"{kind}-*"))[::2]:
-            shutil.rmtree(sample / "masks")
-    new.rename(folder)
+    with saving(folder):
+        make_dataset(new, count=count)
+        for kind in KINDS:
+            for sample in sorted(new.glob(f"{kind}-*"))[::2]:
+                shutil.rmtree(sample / "masks")
+        new.rename(folder)
     return folder

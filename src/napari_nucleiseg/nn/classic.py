@@ -19,7 +19,7 @@ import numpy as np
 from napari_nucleiseg.atomic import write_bytes_atomically
 from napari_nucleiseg.config import RecipeConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.nn.networks import build_network, encoder_layers
+from napari_nucleiseg.nn.networks import build_network, encoder_layers, freeze_encoder
 from napari_nucleiseg.nn.pixels import (
     Pixels,
     epoch_batches,
@@ -267,6 +267,7 @@ class _Run:
 
 def _compiled(config: RecipeConfig) -> keras.Model:
     model = build_network(config.network)
+    freeze_encoder(model)
     optimizer = keras.optimizers.Adam(config.learning_rate)
     optimizer.build(model.trainable_variables)
     model.compile(

@@ -140,7 +140,7 @@ def _build_nuclei(weights: str | None) -> keras.Model:
 
 
 def _build_classic(weights: str | None) -> keras.Model:
-    """U-Net with a frozen MobileNetV2 encoder, as in TensorFlow's segmentation tutorial."""
+    """U-Net on a MobileNetV2 encoder, as in TensorFlow's segmentation tutorial."""
     image, (*skips, x) = _encoder(weights)
     for level in (4, 3, 2, 1):
         name = f"decoder_{level}"
@@ -151,9 +151,7 @@ def _build_classic(weights: str | None) -> keras.Model:
         x = layers.ReLU(name=f"{name}_relu")(x)
         x = layers.Concatenate(name=f"{name}_concat")([x, skips[level - 1]])
     x = layers.Conv2DTranspose(2, 3, 2, padding="same", name="head_logits")(x)
-    model = keras.Model(image, x, name="mobilenetv2-unet")
-    freeze_encoder(model)
-    return model
+    return keras.Model(image, x, name="mobilenetv2-unet")
 
 
 def _build_unet(weights: str | None) -> keras.Model:

@@ -132,7 +132,7 @@ def train_network(
             if run.out_of_patience:
                 break
             yield run.take_step(batch)
-            if run.step % config.epoch_steps == 0 or run.step == config.steps:
+            if run.is_to_validate:
                 yield from run.validate()
     yield from run.finish()
 
@@ -170,11 +170,16 @@ class _Run:
         self.rows: list[dict[str, Any]] = []
         self.losses: list[float] = []
         self._resume()
+        self.averaged = self.step
 
     @property
     def out_of_patience(self) -> bool:
         stale = (self.step - self.best.step) // self.config.epoch_steps
         return bool(self.config.patience) and stale >= self.config.patience
+
+    @property
+    def is_to_validate(self) -> bool:
+        return self.step % self.config.epoch_steps == 0 or self.step == self.config.steps
 
     def refuse_to_finish_nothing(self) -> None:
         if not self.rows:
@@ -201,13 +206,15 @@ class _Run:
             )
         self.step += 1
         self.losses.append(loss)
-        if self.step % EMA_EVERY == 0:
+        if self.step % EMA_EVERY == 0 or self.is_to_validate:
             self._update_average()
         return Progress(self.step, self.config.steps, kind="step", values={"loss": loss})
 
     def _update_average(self) -> None:
         """Average over few steps at first, so that the random start is soon forgotten."""
-        decay = min(self.config.ema**EMA_EVERY, self.step / (self.step + 100))
+        passed = self.step - self.averaged
+        decay = min(self.config.ema**passed, self.step / (self.step + 100))
+        self.averaged = self.step
         for name, value in weights_of(self.model).items():
             self.average[name] = decay * self.average[name] + (1 - decay) * value
 
