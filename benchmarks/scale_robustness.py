@@ -2,7 +2,7 @@
 
     python benchmarks/scale_robustness.py DATASET [--table samples.csv] [--split test]
 
-Prints AP, mean over images, for each zoom, and the difference to zoom 1.
+Prints AP, mean over images, for each zoom, and the difference to the first.
 """
 
 from __future__ import annotations
@@ -46,10 +46,15 @@ def main() -> None:
     samples = read_dataset(arguments.dataset, table=arguments.table).samples
     samples = tuple(each for each in samples if arguments.split in ("", each.split))
     predictor = Predictor(find_model(arguments.model))
-    print(f"{len(samples)} images\nzoom   AP .5   AP .7   AP .9")
+    print(f"{len(samples)} images\nzoom   AP .5   AP .7   AP .9   AP .5 less that of the first")
+    first = None
     for zoom in arguments.zooms:
         aps = np.mean([score_at(each, predictor, zoom).ap for each in samples], axis=0)
-        print(f"{zoom:4.1f}  {aps[0]:.4f}  {aps[4]:.4f}  {aps[8]:.4f}", flush=True)
+        first = aps[0] if first is None else first
+        difference = aps[0] - first
+        print(
+            f"{zoom:4.1f}  {aps[0]:.4f}  {aps[4]:.4f}  {aps[8]:.4f}  {difference:+.4f}", flush=True
+        )
 
 
 if __name__ == "__main__":
