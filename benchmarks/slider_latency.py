@@ -46,6 +46,7 @@ def main() -> None:
             "fluorescence", (options.edge, options.edge), 0, nuclei=options.nuclei
         )
         dock = open_sample(viewer, image, Path(folder))
+        rest(6.0)  # a notice of napari's lies over the canvas at first, and is drawn with it
         print(f"{labels.max()} nuclei, {options.edge} x {options.edge}, load {os.getloadavg()[0]}")
         measure_slider(dock, viewer, soft_maps(labels), options.moves)
         if dock.models.models:

@@ -76,16 +76,18 @@ def _part_components(
 
     Components are taken band by band, which bounds the memory for large images.
     """
+    band = _band_height(labels)
+    if band >= len(labels):
+        # Taken whole, its cuts fit the next time too.
+        _part_window(labels, np.arange(count) > 0, maps, config, count, cuts)
+        return
     tops, bottoms = _rows(labels, count)
     following = count
-    band = _band_height(labels)
     for top in range(0, labels.shape[0], band):
         is_member = np.zeros(following, bool)
         is_member[1:count] = (tops[1:] >= top) & (tops[1:] < top + band)
         if is_member.any():
-            # An image of one band is taken whole, so that its cuts fit the next time too.
-            bottom = int(bottoms[is_member[:count]].max()) + 1 if band < len(labels) else None
-            window = slice(top, bottom)
+            window = slice(top, int(bottoms[is_member[:count]].max()) + 1)
             following += _part_window(
                 labels[window], is_member, maps[window], config, following, cuts
             )
