@@ -166,9 +166,8 @@ class Predictor:
             layout = _Layout.of(image, self.model, replace(config, diameter=diameter))
             again = np.empty_like(maps)
             yield from self._fill(again, image, layout, (low, high))
-            is_shrunk = diameter > self.model.diameter
-            grown = diameter_from_maps(again, self.model.decode, enough=1)
-            if not is_shrunk or 0 < grown < GROWTH * size:
+            is_enlarged = diameter < self.model.diameter
+            if is_enlarged or self._is_believed(again, size):
                 maps = again
         total = len(layout.tiles())
         yield Progress(total, total, "Predicted", "result", {"maps": maps})
@@ -179,6 +178,10 @@ class Predictor:
         if size > KNOWN[1] * known:
             return min(size / AIM[1], MAX_SCALE * known)
         return AIM[0] * known if 0 < size < KNOWN[0] * known else 0.0
+
+    def _is_believed(self, shrunk: np.ndarray, size: float) -> bool:
+        """Whether the nuclei in the maps of a shrunk image have not grown together."""
+        return 0 < diameter_from_maps(shrunk, self.model.decode, enough=1) < GROWTH * size
 
     def _fill(
         self,

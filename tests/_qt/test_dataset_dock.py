@@ -108,9 +108,11 @@ def test_what_was_opened_is_remembered(opened, squares_folder, viewer, qtbot):
 
 def test_a_folder_without_images_is_spoken_of(dock, tmp_path, qtbot):
     (tmp_path / "empty").mkdir()
+    spared = gc.get_freeze_count()
     dock.opening.open(tmp_path / "empty")
     qtbot.waitUntil(lambda: dock.banner.notice is not None)
     assert "holds no images" in dock.banner.notice.text
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, spared)
     assert dock.opening.path is None
     press(dock, "Dismiss")
     assert dock.banner.notice is None

@@ -16,6 +16,7 @@ from napari_nucleiseg._qt.docks import PLUGIN, dataset_dock
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.reader import get_reader
 from napari_nucleiseg._qt.sample_data import sample_folder, write_sample_dataset
+from napari_nucleiseg.atomic import SaveFailed
 
 
 def wait_for_sample(viewer: Any, qtbot: QtBot) -> Any:
@@ -91,6 +92,12 @@ def test_the_sample_dataset_has_something_to_segment_and_to_compare(tmp_path: Pa
     assert len(with_masks) == 3
     kinds = {name.rpartition("-")[0] for name in images}
     assert kinds == {name.rpartition("-")[0] for name in with_masks}
+
+
+def test_a_sample_dataset_that_cannot_be_written_is_spoken_of(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(SaveFailed, match="made was not saved"):
+        write_sample_dataset(tmp_path / "file" / "made", count=6)
 
 
 def test_corrections_in_the_sample_dataset_are_kept(tmp_path: Path) -> None:

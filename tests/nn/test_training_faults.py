@@ -146,6 +146,17 @@ def test_the_start_is_the_first_best_and_stays_it_where_nothing_is_better(
     assert hash_of(trained.weights) == hash_of(start)
 
 
+def test_the_average_that_is_scored_knows_the_last_step(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    """Three steps: fewer than pass between two updates of the average."""
+    start = training.weights_of(tiny_network())
+    assert training.EMA_EVERY > 3
+    list(train_network(examples[:3], examples[3:], config(3), tmp_path, start=start))
+    _, _, parts = read_checkpoint(tmp_path / "checkpoints")
+    assert hash_of(parts["average"]) != hash_of(start)
+
+
 def test_every_epoch_leaves_a_picture_and_scores_of_what_is_trained_on(
     examples: list[Example], tmp_path: Path
 ) -> None:

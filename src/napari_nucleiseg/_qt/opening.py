@@ -167,9 +167,8 @@ def _taker(opening: Opening) -> Callable[[Progress | None], None]:
     def take(step: Progress | None) -> None:
         if step is None:
             return
-        alive = reference()
-        # The Python half of a dock outlives its window.
-        if alive is not None and isalive(alive):
+        alive = _living(reference)
+        if alive is not None:
             alive.take(step)
             return
         for lock in (step.values["opened"].lock, step.values["lock"]):
@@ -183,11 +182,17 @@ def _ender(opening: Opening, path: Path) -> Callable[[], None]:
     reference = weakref.ref(opening)
 
     def end() -> None:
-        alive = reference()
-        if alive is not None and isalive(alive):
+        alive = _living(reference)
+        if alive is not None:
             alive.end(path)
 
     return end
+
+
+def _living(reference: weakref.ref[Opening]) -> Opening | None:
+    """Give what still has a window: the Python half of a dock outlives it."""
+    alive = reference()
+    return alive if alive is not None and isalive(alive) else None
 
 
 def read_with_corrections(path: Path) -> Iterator[Progress]:
