@@ -49,15 +49,30 @@ def test_image_and_labels_move_together(examples: list) -> None:
     assert np.median(agreeing) > 0.8
 
 
-def test_a_crop_as_it_is_is_a_part_of_the_image(examples: list) -> None:
-    source = examples[-1]
+def test_a_crop_as_it_is_is_a_part_of_the_image_some_of_it_enlarged_twice(examples: list) -> None:
+    """And never of a mirror image: the whole crop lies inside."""
+    source, enlarged = examples[-1], 0
     small = dataclasses.replace(CONFIG, crop=64)
-    beyond = cv2.copyMakeBorder(source.image, 64, 64, 64, 64, cv2.BORDER_REFLECT_101)
-    for seed in range(10):
+    for seed in range(20):
         crop, targets = crop_and_targets(source, small, np.random.default_rng(seed), as_is=True)
         values = np.round((crop + 1) * 127.5).astype(np.uint8)
-        assert any(is_part(each, beyond) for each in eight_ways(values))
+        if not any(is_part(each, source.image) for each in eight_ways(values)):
+            assert any(is_part(each, source.image) for each in eight_ways(values[::2, ::2]))
+            enlarged += 1
         assert targets.shape == (64, 64, 3)
+    assert 0 < enlarged < 15
+
+
+@pytest.mark.parametrize("as_is", [True, False])
+def test_beyond_a_small_image_lies_background(as_is: bool) -> None:
+    """A mirror image would make one nucleus of one that the edge cuts and its reflection."""
+    labels = np.zeros((24, 24), int)
+    labels[:12] = 1
+    source = example("a", np.where(labels > 0, 200, 40).astype(np.uint8), labels)
+    config = dataclasses.replace(CONFIG, crop=192, scale_low=0.9, scale_high=1.1)
+    for seed in range(20):
+        _, targets = crop_and_targets(source, config, np.random.default_rng(seed), as_is=as_is)
+        assert (targets[..., 0] > 0).mean() < 0.1  # a half where it is mirrored
 
 
 def eight_ways(image: np.ndarray) -> list[np.ndarray]:

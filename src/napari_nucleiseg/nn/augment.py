@@ -16,6 +16,10 @@ DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
 UNTOUCHED = 0.35
 """Share of crops that are only flipped and turned by right angles: interpolation blurs, and
 labels lose half a pixel, so that without these no crop is as sharp as an image is."""
+DOUBLED = 0.35
+"""Share of those that are enlarged twice, with nothing else changed: so the predictor enlarges
+an image when it looks at it a second time for detail."""
+DETAILED = 32.0  # px: larger nuclei gain nothing when they are enlarged
 PASTED = 0.35  # share of crops that get more nuclei, of another place in their image
 
 
@@ -35,6 +39,8 @@ class Example:
         Rare modalities are drawn more often.
     diameter : float
         Median diameter of the nuclei [px].
+    background : tuple of 3 int
+        Median colour where no nucleus is.
     """
 
     id: str
@@ -42,6 +48,7 @@ class Example:
     labels: np.ndarray
     modality: str = ""
     diameter: float = 20.0
+    background: tuple[int, int, int] = (0, 0, 0)
 
 
 def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") -> Example:
@@ -57,13 +64,21 @@ def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") 
         Nucleus ids 0..65535.
     """
     scaled = normalise(image, *intensity_range(image))
+    stretched = np.round((scaled + 1) * 127.5).astype(np.uint8)
     return Example(
         id=id,
-        image=np.round((scaled + 1) * 127.5).astype(np.uint8),
+        image=stretched,
         labels=labels.astype(np.uint16),
         modality=modality,
         diameter=median_diameter(labels),
+        background=_background(stretched, labels),
     )
+
+
+def _background(image: np.ndarray, labels: np.ndarray) -> tuple[int, int, int]:
+    free = image[labels == 0]
+    red, green, blue = np.median(free, axis=0).astype(int) if len(free) else (0, 0, 0)
+    return int(red), int(green), int(blue)
 
 
 def median_diameter(labels: np.ndarray) -> float:
@@ -96,7 +111,7 @@ def crop_and_targets(
         `crop`, `scale_low` and `scale_high` are used.
     rng : numpy Generator
     as_is : bool
-        Do not change it, but for flips and right angles.
+        Do not change it, but for flips, right angles, and a part that is enlarged twice.
 
     Returns
     -------
@@ -106,8 +121,7 @@ def crop_and_targets(
         See `targets_from_labels`.
     """
     if as_is:
-        matrix = _turn(np.round(_centre(source.labels, rng)), config.crop, rng)
-        image, labels = _cut(source, matrix, 1.0, config.crop)
+        image, labels = _untouched(source, _centre(source.labels, rng), config.crop, rng)
         return image.astype(np.float32) / 127.5 - 1, targets_from_labels(labels)
     image, labels = _warp(source, config, rng)
     if rng.random() < PASTED:
@@ -120,9 +134,24 @@ def _warp(
 ) -> tuple[np.ndarray, np.ndarray]:
     centre = _centre(source.labels, rng)
     if rng.random() < UNTOUCHED:
-        return _cut(source, _turn(np.round(centre), config.crop, rng), 1.0, config.crop)
+        return _untouched(source, centre, config.crop, rng)
     zoom = _zoom(source.diameter, config, rng)
-    return _cut(source, _affine(centre, zoom, config.crop, rng), zoom, config.crop)
+    return _cut(source, _affine(source, centre, zoom, config.crop, rng), zoom, config.crop)
+
+
+def _untouched(
+    source: Example, centre: np.ndarray, crop: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    zoom = 2.0 if source.diameter < DETAILED and rng.random() < DOUBLED else 1.0
+    centre = np.round(_inside(centre, source.labels.shape, crop / 2 / zoom))
+    return _cut(source, _turn(centre, zoom, crop, rng), zoom, crop)
+
+
+def _inside(centre: np.ndarray, shape: tuple[int, ...], reach: float) -> np.ndarray:
+    """Move a centre so that all within reach lies in the image, as far as it is large enough."""
+    last = np.array(shape) - 1
+    low, high = np.minimum(reach, last / 2), np.maximum(last - reach, last / 2)
+    return np.asarray(np.clip(centre, low, high))
 
 
 def _cut(
@@ -131,12 +160,12 @@ def _cut(
     size, image = (crop, crop), source.image
     if zoom < 0.7:  # linear interpolation alone would alias
         image = cv2.GaussianBlur(image, (0, 0), 0.35 / zoom)
+    # Beyond the image lies background. In a mirror image, a nucleus that the edge cuts would be
+    # one with its reflection, and the network would learn that two lobes are one nucleus.
     image = cv2.warpAffine(
-        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=source.background
     )
-    labels = cv2.warpAffine(
-        source.labels, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101
-    )
+    labels = cv2.warpAffine(source.labels, matrix, size, flags=cv2.INTER_NEAREST, borderValue=0)
     return image, labels
 
 
@@ -157,15 +186,17 @@ def _centre(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.array([y, x]) + rng.uniform(-16, 16, 2)
 
 
-def _turn(centre: np.ndarray, crop: int, rng: np.random.Generator) -> np.ndarray:
-    """Compose a flip and right angles into a 2 x 3 matrix of whole numbers."""
-    linear = np.diag(rng.choice([-1, 1], 2))
+def _turn(centre: np.ndarray, zoom: float, crop: int, rng: np.random.Generator) -> np.ndarray:
+    """Compose a flip, right angles and a whole zoom into a 2 x 3 matrix of whole numbers."""
+    linear = np.diag(rng.choice([-1, 1], 2)) * zoom
     if rng.random() < 0.5:
         linear = linear[::-1]
     return np.column_stack([linear, crop // 2 - linear @ centre[::-1]]).astype(float)
 
 
-def _affine(centre: np.ndarray, zoom: float, crop: int, rng: np.random.Generator) -> np.ndarray:
+def _affine(
+    source: Example, centre: np.ndarray, zoom: float, crop: int, rng: np.random.Generator
+) -> np.ndarray:
     """Compose flip, rotation, zoom and a slight stretch into one 2 x 3 matrix."""
     angle = rng.integers(4) * np.pi / 2 if rng.random() < 0.5 else rng.uniform(0, 2 * np.pi)
     stretch = np.exp(rng.normal(0, 0.08))
@@ -173,7 +204,8 @@ def _affine(centre: np.ndarray, zoom: float, crop: int, rng: np.random.Generator
     linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([zoom * stretch, zoom / stretch])
     if rng.random() < 0.5:
         linear[:, 0] *= -1
-    shift = crop / 2 - linear @ centre[::-1]
+    reach = (abs(cos) + abs(sin)) * crop / 2 / zoom
+    shift = crop / 2 - linear @ _inside(centre, source.labels.shape, reach)[::-1]
     return np.column_stack([linear, shift])
 
 
