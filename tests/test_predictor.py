@@ -182,6 +182,38 @@ def test_a_shrunk_image_whose_nuclei_grow_together_is_not_believed(
     np.testing.assert_array_equal(maps, maps_of(predictor, image, diameter=known))
 
 
+@pytest.mark.parametrize("diameter", [0.0, 20.0])
+def test_detail_is_the_mean_with_a_pass_at_twice_the_size(
+    predictor: Predictor, diameter: float
+) -> None:
+    image, seen = discs_of(16), diameter or predictor.model.diameter
+    once, enlarged = (maps_of(predictor, image, diameter=each) for each in (seen, seen / 2))
+    detailed = maps_of(predictor, image, diameter=diameter, detail=True)
+    assert not np.array_equal(once, enlarged)
+    difference = detailed - (once.astype(float) + enlarged) / 2
+    assert np.abs(difference).max() <= 0.5
+
+
+def test_detail_leaves_large_nuclei_alone(predictor: Predictor) -> None:
+    image = discs_of(48)
+    np.testing.assert_array_equal(maps_of(predictor, image, detail=True), maps_of(predictor, image))
+
+
+def test_detail_in_an_image_without_nuclei(predictor: Predictor) -> None:
+    image = np.zeros((64, 64), np.uint8)
+    np.testing.assert_array_equal(maps_of(predictor, image, detail=True), maps_of(predictor, image))
+
+
+def test_detail_of_nuclei_that_were_said_to_be_tiny(predictor: Predictor) -> None:
+    """Enlarged as far as is allowed already: there is no second pass, and no refusal."""
+    tiny = predictor.model.diameter / MAX_SCALE
+    image = discs_of(8)
+    np.testing.assert_array_equal(
+        maps_of(predictor, image, diameter=tiny, detail=True),
+        maps_of(predictor, image, diameter=tiny),
+    )
+
+
 def test_a_size_beyond_all_sense_is_no_reason_to_refuse_an_image(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,11 @@ class PredictConfig(Config):
         step=1.0,
         unit="px",
     )
+    detail: bool = parameter(
+        False,
+        "Look once more at twice the size: finer outlines in fluorescence. Takes five times as "
+        "long; nuclei of more than 30 px gain nothing.",
+    )
     tile: int = parameter(
         1088, "Edge of the tiles that an image is cut into.", low=128, high=4096, step=32, unit="px"
     )

@@ -10,7 +10,7 @@ one nucleus.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -52,6 +52,11 @@ GROWTH = 2.0
 """Nuclei that seem this much larger in a shrunk image than they did before are none: shapes
 that lie close have grown together. The first pass, at the image's own resolution, is kept. Of
 56 validation images enlarged three times none loses by this; by a factor of 1.5 some do."""
+DETAILED = 1.9
+"""Nuclei up to this many diameters gain by a second look at twice the size: 32 px. On
+fluorescence images of the validation, AP gains .04 at IoU .9, and .02 at .5 where nuclei are
+smaller than 10 px; nuclei of 32 px and more are cut into pieces."""
+BLOCK = 1024  # rows: maps are averaged piece by piece
 _RESIZABLE = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
@@ -136,8 +141,9 @@ class Predictor:
         config : PredictConfig, optional
             `diameter` [px] rescales the image to the nuclei that the network knows. At 0
             it is predicted as it is, and once more rescaled if its nuclei turn out to be
-            much smaller or larger than those. `tile` [px] bounds what the network sees at
-            once, and with it the memory.
+            much smaller or larger than those. `detail` adds a pass at twice the size, unless
+            nuclei are large. `tile` [px] bounds what the network sees at once, and with it
+            the memory.
 
         Yields
         ------
@@ -157,20 +163,20 @@ class Predictor:
         low, high = intensity_range(image)
         if not math.isfinite(low) or not math.isfinite(high):
             raise _not_finite()
-        maps = np.empty((*image.shape[:2], 3), np.uint8)
-        layout = _Layout.of(image, self.model, config)
-        yield from self._fill(maps, image, layout, (low, high))
+        maps, tiles = yield from self._pass(image, config, (low, high))
         size = 0.0 if config.diameter else diameter_from_maps(maps, self.model.decode)
         diameter = self._rescaling(size)
         if diameter:
-            layout = _Layout.of(image, self.model, replace(config, diameter=diameter))
-            again = np.empty_like(maps)
-            yield from self._fill(again, image, layout, (low, high))
+            rescaled = replace(config, diameter=diameter)
+            again, tiles = yield from self._pass(image, rescaled, (low, high))
             is_enlarged = diameter < self.model.diameter
             if is_enlarged or self._is_believed(again, size):
                 maps = again
-        total = len(layout.tiles())
-        yield Progress(total, total, "Predicted", "result", {"maps": maps})
+        elif config.detail and self._shows_detail(maps, config):
+            enlarged = replace(config, diameter=(config.diameter or self.model.diameter) / 2)
+            again, tiles = yield from self._pass(image, enlarged, (low, high))
+            _average(maps, again)
+        yield Progress(tiles, tiles, "Predicted", "result", {"maps": maps})
 
     def _rescaling(self, size: float) -> float:
         """Give the diameter to rescale by; 0 where the network masters such nuclei as they are."""
@@ -183,14 +189,19 @@ class Predictor:
         """Whether the nuclei in the maps of a shrunk image have not grown together."""
         return 0 < diameter_from_maps(shrunk, self.model.decode, enough=1) < GROWTH * size
 
-    def _fill(
-        self,
-        maps: np.ndarray,
-        image: np.ndarray,
-        layout: _Layout,
-        intensities: tuple[float, float],
-    ) -> Iterator[Progress]:
-        tiles = layout.tiles()
+    def _shows_detail(self, maps: np.ndarray, config: PredictConfig) -> bool:
+        """Whether nuclei are small enough to gain by a second look at twice the size."""
+        known = self.model.diameter
+        if config.diameter:
+            return 2 * known <= MAX_SCALE * config.diameter
+        return 0 < diameter_from_maps(maps, self.model.decode, enough=1) < DETAILED * known
+
+    def _pass(
+        self, image: np.ndarray, config: PredictConfig, intensities: tuple[float, float]
+    ) -> Generator[Progress, None, tuple[np.ndarray, int]]:
+        """Run the network on all tiles at one size; return the maps and the tiles' number."""
+        layout = _Layout.of(image, self.model, config)
+        maps, tiles = np.empty((*image.shape[:2], 3), np.uint8), layout.tiles()
         for done, (rows, columns) in enumerate(tiles, start=1):
             piece = layout.read(image, rows, columns)
             if piece.dtype.kind == "f" and not np.isfinite(piece).all():
@@ -199,6 +210,7 @@ class Predictor:
             gives_back = 1 < len(tiles) == done
             layout.write(maps, rows, columns, self._run(tile, gives_back))
             yield Progress(done, len(tiles), "Predicting")
+        return maps, len(tiles)
 
     def _run(self, tile: np.ndarray, gives_back: bool) -> np.ndarray:
         """(H, W, 3) float32 in [-1, 1] to (H, W, 3) uint8."""
@@ -248,6 +260,12 @@ class Predictor:
         graph = read_graph(self.model)
         self._session, _ = open_session(graph, threads=self._threads, providers=[CPU])
         self._device = Device("CPU", reason)
+
+
+def _average(maps: np.ndarray, other: np.ndarray) -> None:
+    for start in range(0, len(maps), BLOCK):
+        rows = slice(start, start + BLOCK)
+        cv2.addWeighted(maps[rows], 0.5, other[rows], 0.5, 0, dst=maps[rows])
 
 
 def _not_finite() -> BadInput:

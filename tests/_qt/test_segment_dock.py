@@ -566,6 +566,17 @@ def test_a_diameter_reaches_the_network(window: Window) -> None:
     assert box.value() == 25
 
 
+def test_fine_detail_reaches_the_network_and_outlives_a_measurement(window: Window) -> None:
+    box = window.dock.diameter.control("detail").box
+    assert not box.isChecked()
+    box.setChecked(True)
+    assert window.session.predict_config == PredictConfig(detail=True)
+    window.segment()
+    window.qtbot.mouseClick(window.dock.measure, Qt.MouseButton.LeftButton)
+    assert window.session.predict_config.detail
+    assert window.session.predict_config.diameter > 0
+
+
 def test_measuring_takes_what_was_drawn_rather_than_what_was_found(window: Window) -> None:
     window.qtbot.mouseClick(window.dock.measure, Qt.MouseButton.LeftButton)
     assert "no nucleus" in window.status

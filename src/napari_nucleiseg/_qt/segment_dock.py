@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,12 @@ class SegmentDock(ScrollDock):
         self.run_bar = RunBar("Segment")
         self.choices = QFormLayout()
         self.diameter = form_for(
-            PredictConfig, ["diameter"], sliders=(), rows=self.choices, parent=self
+            PredictConfig,
+            ["diameter", "detail"],
+            labels={"detail": "Fine detail"},
+            sliders=(),
+            rows=self.choices,
+            parent=self,
         )
         self.measure = QPushButton("Measure")
         self.thresholds = form_for(DecodeConfig, labels=_LABELS)
@@ -285,7 +291,7 @@ class SegmentDock(ScrollDock):
         if diameter is None:
             self.run_bar.complain("There is no nucleus to measure: draw one with the brush.")
             return
-        config = PredictConfig(diameter, self._session.predict_config.tile)
+        config = replace(self._session.predict_config, diameter=diameter)
         self._session.set_predict_config(config)
         self.run_bar.say(f"Nuclei of {diameter:g} px; press {self.run_bar.start_button.text()}.")
 
