@@ -204,6 +204,7 @@ def main() -> None:
     parser.add_argument("--edges", type=int, nargs="*", default=[256, 1024, 4096], metavar="PX")
     parser.add_argument("--tile", type=int, default=PredictConfig().tile, metavar="PX")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--detail", action="store_true", help="as nucleiseg predict --detail")
     for name, help_text in (
         ("--cold", "time nucleiseg predict from its start"),
         ("--large", f"predict a {LARGE}² image and print the peak of memory"),
@@ -213,7 +214,8 @@ def main() -> None:
     ):
         parser.add_argument(name, action="store_true", help=help_text)
     options = parser.parse_args()
-    model, config = find_model(options.model), PredictConfig(tile=options.tile)
+    model = find_model(options.model)
+    config = PredictConfig(tile=options.tile, detail=options.detail)
     if options.large_in_child:
         print(json.dumps(large_in_child(model, config)))
     elif options.keras_in_child:

@@ -17,6 +17,7 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn.augment import Example
 from napari_nucleiseg.nn.batches import Batch, batches
 from napari_nucleiseg.nn.choosing import Choice
+from napari_nucleiseg.nn.curves import COLUMNS, scalars, table_row
 from napari_nucleiseg.nn.losses import MapsLoss
 from napari_nucleiseg.nn.networks import build_network, freeze_encoder, freeze_norm
 from napari_nucleiseg.nn.preview import Preview
@@ -35,17 +36,6 @@ from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
 from napari_nucleiseg.progress import Progress
 
 EMA_EVERY = 10  # steps: copying the weights out costs a few hundredths of a second
-_COLUMNS = (
-    "step",
-    "loss",
-    "mean_ap",
-    "ap_50",
-    "ap_70",
-    "ap_90",
-    "train_mean_ap",
-    "train_ap_50",
-    "old_mean_ap",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,8 +289,8 @@ class _Run:
         state = {**self.best.state(), "rows": self.rows}
         weights = {"average": self.average, "best": self.best.weights}
         write_state(self.folder, self.step, self.model, self.config, state, weights)
-        table = map(_table_row, self.rows)
-        write_curves(self.folder, _COLUMNS, table, self.step, _scalars(self.rows[-1]))
+        table = map(table_row, self.rows)
+        write_curves(self.folder, COLUMNS, table, self.step, scalars(self.rows[-1]))
 
     def _resume(self) -> None:
         found = restore_state(self.folder, self.model, self.config)
@@ -336,24 +326,3 @@ def _schedule(config: TrainConfig) -> keras.optimizers.schedules.LearningRateSch
         warmup_target=config.learning_rate,
         warmup_steps=warmup,
     )
-
-
-def _table_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    ap = dict(zip(("ap_50", "ap_70", "ap_90"), row["ap"]["all"], strict=True))
-    found = {**row, **ap, "train_ap_50": row["train_ap"]}
-    return {name: found[name] for name in _COLUMNS}
-
-
-def _scalars(row: Mapping[str, Any]) -> dict[str, float]:
-    scalars = {
-        "train/loss": row["loss"],
-        "train/mean_ap": row["train_mean_ap"],
-        "train/ap_50": row["train_ap"],
-        "validation/mean_ap": row["mean_ap"],
-    }
-    if row["old_mean_ap"] is not None:
-        scalars["old/mean_ap"] = row["old_mean_ap"]
-    for name, values in row["ap"].items():
-        for threshold, value in zip((50, 70, 90), values, strict=True):
-            scalars[f"validation/{name}/ap_{threshold}"] = value
-    return {name: value for name, value in scalars.items() if math.isfinite(value)}
