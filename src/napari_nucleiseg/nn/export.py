@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.nn.onnx_graph import with_resize
+from napari_nucleiseg.nn.onnx_graph import fold_norm, with_plain_transpose, with_resize
 from napari_nucleiseg.nn.validation import maps_from_logits
 
 TOLERANCE = 1e-3
@@ -62,7 +62,7 @@ def network_to_onnx(model: keras.Model, *, seed: int = 0) -> bytes:
 
 
 def _simplified(data: bytes) -> bytes:
-    """Name input and output by what they are, and write upsampling as one node."""
+    """Name input and output by what they are, and leave out what costs time for nothing."""
     graph = onnx.load_from_string(data)
     names = {graph.graph.input[0].name: "image", graph.graph.output[0].name: "maps"}
     for each in (*graph.graph.input, *graph.graph.output):
@@ -70,7 +70,8 @@ def _simplified(data: bytes) -> bytes:
     for node in graph.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    with_resize(graph)
+    for change in (with_resize, fold_norm, with_plain_transpose):
+        change(graph)
     return graph.SerializeToString()
 
 
