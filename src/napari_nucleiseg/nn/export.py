@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.nn.onnx_graph import fold_norm, with_plain_transpose, with_resize
+from napari_nucleiseg.nn.onnx_graph import fold_norm, with_pixel_shuffle, with_resize
 from napari_nucleiseg.nn.validation import maps_from_logits
 
 TOLERANCE = 1e-3
@@ -70,7 +70,7 @@ def _simplified(data: bytes) -> bytes:
     for node in graph.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    for change in (with_resize, fold_norm, with_plain_transpose):
+    for change in (with_resize, fold_norm, with_pixel_shuffle):
         change(graph)
     return graph.SerializeToString()
 
