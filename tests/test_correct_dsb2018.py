@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucleiseg._cv2 import cv2
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "correct_dsb2018.py"
+
+
+def test_masks_lose_their_rim_but_not_where_they_touch(tmp_path: Path) -> None:
+    """Nor does a speck vanish that is all rim."""
+    masks = {name: np.zeros((40, 60), np.uint8) for name in ("left", "right", "speck")}
+    masks["left"][10:30, 10:30] = 255
+    masks["right"][10:30, 30:50] = 255
+    masks["speck"][2:4, 2:4] = 255
+    for name, mask in masks.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), mask)
+    runpy.run_path(str(SCRIPT))["shrink_masks"](tmp_path, 2.0)
+    left, right, speck = (
+        cv2.imread(str(tmp_path / f"{name}.png"), cv2.IMREAD_GRAYSCALE) for name in masks
+    )
+    assert left[20, 29] and right[20, 30], "the border between them stays"
+    assert not left[20, 10] and not left[10, 20] and left[20, 14]
+    np.testing.assert_array_equal(speck, masks["speck"])
