@@ -1,24 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
+from soup import Soup
 
 from napari_nucleiseg._qt.forms import ConfigForm, form_for
-from napari_nucleiseg.config import Config, DecodeConfig, PredictConfig, TrainConfig, parameter
-
-
-@dataclass(frozen=True)
-class Soup(Config):
-    salt: float = parameter(0.5, "How salty.", low=0.0, high=1.0, step=0.01)
-    water: int = parameter(20, "How much water.", low=0, high=10_000, step=1, unit="ml")
-    heat: float = parameter(0.002, "How hot.", low=1e-6, high=1.0)
-    vegan: bool = parameter(True, "Without meat.")
-    kind: str = parameter("bean", "Which soup.", choices=("pea", "bean"))
+from napari_nucleiseg.config import Config, DecodeConfig, PredictConfig, TrainConfig
 
 
 @pytest.fixture
@@ -76,45 +66,6 @@ def test_a_press_on_a_check_box_reaches_the_config(soup: ConfigForm) -> None:
     said = heard(soup)
     soup.control("vegan").box.click()
     assert said == [Soup(vegan=False)]
-
-
-def test_slider_and_box_move_together(soup: ConfigForm) -> None:
-    said = heard(soup)
-    control = soup.control("salt")
-    control.slider.setValue(control.slider.value() + 1)
-    assert control.box.value() == 0.51
-    assert said == [Soup(salt=0.51)]
-    before = control.slider.value()
-    control.box.setValue(0.9)
-    assert control.slider.value() > before
-
-
-def test_a_slider_tells_of_a_move_before_it_is_drawn_or_heard(soup: ConfigForm) -> None:
-    said = heard(soup)
-    slider = soup.control("salt").slider
-    slider.about_to_move.connect(lambda: said.append("about to move"))
-    slider.setRange(slider.minimum(), slider.maximum() - 1)
-    slider.setValue(slider.value() + 1)
-    assert said == ["about to move", Soup(salt=0.51)]
-
-
-def test_ends_of_a_slider_are_ends_of_the_range(soup: ConfigForm) -> None:
-    for name, low, high in (("salt", 0.0, 1.0), ("water", 0, 10_000)):
-        slider = soup.control(name).slider
-        for end, value in ((slider.minimum(), low), (slider.maximum(), high)):
-            slider.setValue(end)
-            assert getattr(soup.config, name) == value
-
-
-def test_a_long_slider_is_fine_at_its_low_end(soup: ConfigForm) -> None:
-    control = soup.control("water")
-    control.slider.setValue(round(0.2 * control.slider.maximum()))
-    assert control.value() <= 100
-    reached = set()
-    for notch in range(control.slider.maximum() // 3):
-        control.slider.setValue(notch)
-        reached.add(control.value())
-    assert set(range(60)) <= reached
 
 
 def test_setting_a_config_is_silent_and_shown(soup: ConfigForm) -> None:

@@ -20,8 +20,9 @@ from qtpy.QtWidgets import (
 
 from napari_nucleiseg._qt import canvas
 from napari_nucleiseg._qt.blink import Blink
+from napari_nucleiseg._qt.controls import Slider
 from napari_nucleiseg._qt.device_badge import DeviceBadge
-from napari_nucleiseg._qt.forms import Slider, form_for
+from napari_nucleiseg._qt.forms import form_for
 from napari_nucleiseg._qt.image_plane import shown_plane
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.listening import listen

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from pytestqt.qtbot import QtBot
+from soup import Soup
+
+from napari_nucleiseg._qt.controls import Control, control_for
+
+FIELDS = {each.name: each for each in dataclasses.fields(Soup)}
+
+
+@pytest.fixture
+def salt(qtbot: QtBot) -> Control:
+    return shown("salt", qtbot)
+
+
+def shown(name: str, qtbot: QtBot) -> Control:
+    control = control_for(FIELDS[name], None)
+    qtbot.addWidget(control)
+    control.set_value(FIELDS[name].default)
+    return control
+
+
+def heard(control: Control) -> list[Any]:
+    said: list[Any] = []
+    control.changed.connect(said.append)
+    return said
+
+
+def test_slider_and_box_move_together(salt: Control) -> None:
+    said = heard(salt)
+    salt.slider.setValue(salt.slider.value() + 1)
+    assert salt.box.value() == 0.51
+    assert said == [0.51]
+    before = salt.slider.value()
+    salt.box.setValue(0.9)
+    assert salt.slider.value() > before
+
+
+def test_a_slider_tells_of_a_move_before_it_is_drawn_or_heard(salt: Control) -> None:
+    said, slider = heard(salt), salt.slider
+    slider.about_to_move.connect(lambda: said.append("about to move"))
+    slider.setRange(slider.minimum(), slider.maximum() - 1)
+    slider.setValue(slider.value() + 1)
+    assert said == ["about to move", 0.51]
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("salt", 0.0, 1.0), ("water", 0, 10_000)])
+def test_ends_of_a_slider_are_ends_of_the_range(
+    name: str, low: float, high: float, qtbot: QtBot
+) -> None:
+    control = shown(name, qtbot)
+    for end, value in ((control.slider.minimum(), low), (control.slider.maximum(), high)):
+        control.slider.setValue(end)
+        assert control.value() == value
+
+
+def test_a_long_slider_is_fine_at_its_low_end(qtbot: QtBot) -> None:
+    control = shown("water", qtbot)
+    control.slider.setValue(round(0.2 * control.slider.maximum()))
+    assert control.value() <= 100
+    reached = set()
+    for notch in range(control.slider.maximum() // 3):
+        control.slider.setValue(notch)
+        reached.add(control.value())
+    assert set(range(60)) <= reached
+
+
+@pytest.mark.parametrize(("name", "value"), [("vegan", False), ("kind", "pea"), ("heat", 0.1)])
+def test_a_value_that_is_set_is_shown_and_silent(name: str, value: Any, qtbot: QtBot) -> None:
+    control = shown(name, qtbot)
+    said = heard(control)
+    control.set_value(value)
+    assert control.value() == value
+    assert said == []
+
+
+def test_a_parameter_that_no_control_shows(qtbot: QtBot) -> None:
+    field = dataclasses.field(default=(1, 2), metadata=FIELDS["heat"].metadata)
+    field.name = "pair"
+    with pytest.raises(TypeError, match="pair is a tuple"):
+        control_for(field, None)
