@@ -173,9 +173,10 @@ def print_keras(model: Model, repeats: int) -> None:
         print(f"{shape!s:>20} {slow:7.2f} {speed:13.2f} {speed / slow:13.2f}", flush=True)
 
 
-def print_large(model: Model, tile: int) -> None:
+def print_large(model: Model, config: PredictConfig) -> None:
     """Print time and memory of one very large image."""
-    found = run_child("--large-in-child", "--model", str(model.folder), "--tile", str(tile))
+    options = ["--tile", str(config.tile), *(["--detail"] if config.detail else [])]
+    found = run_child("--large-in-child", "--model", str(model.folder), *options)
     print(
         f"{LARGE}² colour: {LARGE**2 / 1e6 / found['seconds']:.2f} Mpx/s,"
         f" {found['seconds']:.1f} s, {found['nuclei']} nuclei,"
@@ -183,12 +184,13 @@ def print_large(model: Model, tile: int) -> None:
     )
 
 
-def print_cold(model: Model) -> None:
+def print_cold(model: Model, config: PredictConfig) -> None:
     """Print how long a person waits for the first labels."""
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "image.png"
         cv2.imwrite(str(image), mosaic(1024))
         arguments = ["predict", str(image), "--out", f"{folder}/out", "--model", str(model.folder)]
+        arguments += ["--tile", str(config.tile), *(["--detail"] if config.detail else [])]
         start = time.perf_counter()
         code = "import sys; from napari_nucleiseg.cli import main; sys.exit(main(sys.argv[1:]))"
         subprocess.run(
@@ -226,9 +228,9 @@ def main() -> None:
               f" tiles of {config.tile} px. {device.reason}")  # fmt: skip
         print_sizes(model, options.edges, config, options.repeats)
         if options.cold:
-            print_cold(model)
+            print_cold(model, config)
         if options.large:
-            print_large(model, config.tile)
+            print_large(model, config)
         if options.keras:
             print_keras(model, options.repeats)
 

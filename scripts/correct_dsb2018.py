@@ -30,9 +30,12 @@ def main() -> None:
     parser.add_argument("dataset", type=Path, help="folder with a folder of each sample")
     parser.add_argument("out", type=Path, help="new folder")
     arguments = parser.parse_args()
-    shutil.copytree(arguments.dataset, arguments.out)
     with TABLE.open(newline="") as file:
         rows = list(csv.DictReader(file))
+    for row in rows:
+        if not any((arguments.dataset / row["id"] / "masks").glob("*.png")):
+            parser.error(f"{arguments.dataset} has no masks of {row['id']}; give stage1_train.")
+    shutil.copytree(arguments.dataset, arguments.out)
     for row in tqdm(rows, desc="shrinking"):
         shrink_masks(arguments.out / row["id"] / "masks", float(row["shrink"]))
 

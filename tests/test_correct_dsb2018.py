@@ -24,7 +24,6 @@ def test_masks_lose_their_rim_but_not_where_they_touch(tmp_path: Path) -> None:
     )
     assert left[20, 29] > 0, "the border between them stays"
     assert right[20, 30] > 0
-    assert left[20, 10] == 0
-    assert left[10, 20] == 0
-    assert left[20, 14] > 0
+    for line in (left[20], left[:, 20]):
+        assert list(line[9:14] > 0) == [False, False, False, True, True]
     np.testing.assert_array_equal(speck, masks["speck"])

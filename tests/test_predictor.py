@@ -12,7 +12,7 @@ from napari_nucleiseg.config import PredictConfig
 from napari_nucleiseg.diameter import diameter_from_maps
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import read_model
-from napari_nucleiseg.predictor import MAX_SCALE, Predictor, plan_spans
+from napari_nucleiseg.predictor import BLOCK, MAX_SCALE, Predictor, plan_spans
 
 
 @pytest.fixture
@@ -194,9 +194,21 @@ def test_detail_is_the_mean_with_a_pass_at_twice_the_size(
     assert np.abs(difference).max() <= 0.5
 
 
-def test_detail_leaves_large_nuclei_alone(predictor: Predictor) -> None:
+def test_detail_of_an_image_of_many_rows(predictor: Predictor) -> None:
+    """Maps are averaged piece by piece."""
+    image = np.tile(discs_of(16), (9, 1))
+    assert len(image) > BLOCK
+    detailed = maps_of(predictor, image, detail=True)
+    np.testing.assert_array_equal(detailed[256:384], detailed[1024:1152])
+
+
+@pytest.mark.parametrize("diameter", [0.0, 17.0])
+def test_detail_leaves_large_nuclei_alone(predictor: Predictor, diameter: float) -> None:
     image = discs_of(48)
-    np.testing.assert_array_equal(maps_of(predictor, image, detail=True), maps_of(predictor, image))
+    once, detailed = (
+        maps_of(predictor, image, diameter=diameter, detail=each) for each in (False, True)
+    )
+    np.testing.assert_array_equal(detailed, once)
 
 
 def test_detail_in_an_image_without_nuclei(predictor: Predictor) -> None:

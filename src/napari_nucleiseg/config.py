@@ -113,8 +113,8 @@ class PredictConfig(Config):
     )
     detail: bool = parameter(
         False,
-        "Look once more at twice the size: finer outlines in fluorescence. Takes five times as "
-        "long; nuclei of more than 30 px gain nothing.",
+        "Look once more at twice the size: finer outlines in fluorescence, for five times the "
+        "time. Stained tissue loses a little; large nuclei are left as they are.",
     )
     tile: int = parameter(
         1088, "Edge of the tiles that an image is cut into.", low=128, high=4096, step=32, unit="px"

@@ -141,9 +141,9 @@ class Predictor:
         config : PredictConfig, optional
             `diameter` [px] rescales the image to the nuclei that the network knows. At 0
             it is predicted as it is, and once more rescaled if its nuclei turn out to be
-            much smaller or larger than those. `detail` adds a pass at twice the size, unless
-            nuclei are large. `tile` [px] bounds what the network sees at once, and with it
-            the memory.
+            much smaller or larger than those. `detail` adds a pass at twice the size of the
+            first, where nuclei are small enough and were not rescaled already. `tile` [px]
+            bounds what the network sees at once, and with it the memory.
 
         Yields
         ------
@@ -192,9 +192,9 @@ class Predictor:
     def _shows_detail(self, maps: np.ndarray, config: PredictConfig) -> bool:
         """Whether nuclei are small enough to gain by a second look at twice the size."""
         known = self.model.diameter
-        if config.diameter:
-            return 2 * known <= MAX_SCALE * config.diameter
-        return 0 < diameter_from_maps(maps, self.model.decode, enough=1) < DETAILED * known
+        seen = config.diameter or known  # what the network takes for a nucleus of `known`
+        size = diameter_from_maps(maps, self.model.decode, enough=1)
+        return 0 < size < DETAILED * seen and 2 * known <= MAX_SCALE * seen
 
     def _pass(
         self, image: np.ndarray, config: PredictConfig, intensities: tuple[float, float]

@@ -558,7 +558,7 @@ def test_a_good_folder_is_used(window: Window, tmp_path: Path) -> None:
 
 
 def test_a_diameter_reaches_the_network(window: Window) -> None:
-    box = window.dock.diameter.control("diameter").box
+    box = window.dock.prediction.control("diameter").box
     assert box.text() == "automatic"
     box.setValue(40)
     assert window.session.predict_config == PredictConfig(diameter=40)
@@ -567,7 +567,7 @@ def test_a_diameter_reaches_the_network(window: Window) -> None:
 
 
 def test_fine_detail_reaches_the_network_and_outlives_a_measurement(window: Window) -> None:
-    box = window.dock.diameter.control("detail").box
+    box = window.dock.prediction.control("detail").box
     assert not box.isChecked()
     box.setChecked(True)
     assert window.session.predict_config == PredictConfig(detail=True)

@@ -58,15 +58,41 @@ def normed_sum(*, shared: bool) -> onnx.ModelProto:
 
 def test_a_norm_is_folded_into_all_convolutions_of_a_sum() -> None:
     model = normed_sum(shared=False)
-    model.graph.node.append(helper.make_node("Identity", ["before"], ["maps"]))
+    model.graph.node.append(helper.make_node("Relu", ["before"], ["maps"]))
     model.graph.node[-2].output[0] = "before"
     expected = run(model)
+    assert expected.any()
     fold_norm(model)
     assert Counter(each.op_type for each in model.graph.node) == {
         "Conv": 2,
         "Add": 1,
-        "Identity": 1,
+        "Relu": 1,
     }
+    np.testing.assert_allclose(run(model), expected, atol=1e-5)
+
+
+def test_a_norm_that_is_the_result_is_left_as_it_is() -> None:
+    model = normed_sum(shared=False)
+    expected = run(model)
+    fold_norm(model)
+    np.testing.assert_allclose(run(model), expected, atol=1e-5)
+
+
+def test_a_factor_of_all_channels_is_no_norm() -> None:
+    node, rng = helper.make_node, np.random.default_rng(2)
+    model = model_of(
+        [
+            node("Conv", ["image", "kernel"], ["a"]),
+            node("Mul", ["a", "factor"], ["b"]),
+            node("Add", ["b", "offset"], ["c"]),
+            node("Relu", ["c"], ["maps"]),
+        ],
+        kernel=rng.normal(size=(3, 2, 1, 1)).astype(np.float32),
+        factor=np.array([2.0], np.float32),
+        offset=np.array([0.5], np.float32),
+    )
+    expected = run(model)
+    fold_norm(model)
     np.testing.assert_allclose(run(model), expected, atol=1e-5)
 
 

@@ -51,6 +51,10 @@ def control_for(field: Field, sliders: Collection[str] | None) -> Control:
         Numbers that get a slider beside their box; by default all that have a range and a
         step.
 
+    Returns
+    -------
+    Control
+
     Raises
     ------
     TypeError

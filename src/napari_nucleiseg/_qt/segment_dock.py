@@ -69,7 +69,7 @@ class SegmentDock(ScrollDock):
         self.models, self.badge, self.source = ModelList(), DeviceBadge(), SourceBox()
         self.run_bar = RunBar("Segment")
         self.choices = QFormLayout()
-        self.diameter = form_for(
+        self.prediction = form_for(
             PredictConfig,
             ["diameter", "detail"],
             labels={"detail": "Fine detail"},
@@ -115,10 +115,10 @@ class SegmentDock(ScrollDock):
         self.choices.insertRow(0, "Model", self.models)
         self.choices.insertRow(1, self.badge)
         self.choices.insertRow(2, "Image", self.source)
-        self.diameter.control("diameter").layout().addWidget(self.measure)
+        self.prediction.control("diameter").layout().addWidget(self.measure)
 
     def _explain(self) -> None:
-        self.diameter.control("diameter").box.setSpecialValueText("automatic")
+        self.prediction.control("diameter").box.setSpecialValueText("automatic")
         self.measure.setToolTip(
             "Take the median diameter of the nuclei that you have drawn or corrected, else of"
             " all nuclei shown."
@@ -132,7 +132,7 @@ class SegmentDock(ScrollDock):
         self.models.chosen.connect(self._on_model_chosen)
         self.models.folder_chosen.connect(self._on_folder_chosen)
         self.source.changed.connect(self._on_source_changed)
-        self.diameter.changed.connect(self._session.set_predict_config)
+        self.prediction.changed.connect(self._session.set_predict_config)
         self.measure.clicked.connect(self._on_measure)
         self.run_bar.started.connect(self._on_started)
         self.run_bar.cancelled.connect(self.segmenter.cancel)
@@ -177,7 +177,7 @@ class SegmentDock(ScrollDock):
         else:
             self._on_model_changed(self._session.model)
         self.thresholds.config = self._session.decode
-        self.diameter.config = self._session.predict_config
+        self.prediction.config = self._session.predict_config
 
     def _on_model_chosen(self, model: Model) -> None:
         try:
@@ -285,7 +285,7 @@ class SegmentDock(ScrollDock):
             self._session.set_decode(self._session.model.decode)
 
     def _on_predict_config_changed(self, config: PredictConfig) -> None:
-        self.diameter.config = config
+        self.prediction.config = config
 
     def _on_measure(self) -> None:
         diameter = self._measured()

@@ -14,12 +14,13 @@ from napari_nucleiseg.nn.targets import targets_from_labels
 
 DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
 UNTOUCHED = 0.35
-"""Share of crops that are only flipped and turned by right angles: interpolation blurs, and
-labels lose half a pixel, so that without these no crop is as sharp as an image is."""
+"""Share of crops that are only flipped, turned by right angles and, some of them, doubled:
+other interpolation blurs, and labels lose half a pixel, so that without these no crop is as
+sharp as an image is."""
 DOUBLED = 0.35
-"""Share of those that are enlarged twice, with nothing else changed: so the predictor enlarges
-an image when it looks at it a second time for detail."""
-DETAILED = 32.0  # px: larger nuclei gain nothing when they are enlarged
+"""Share of those that are doubled in size, where nuclei are small enough: so the predictor
+doubles an image when it looks at it a second time for detail."""
+DOUBLED_BELOW = 32.0  # px: larger nuclei gain nothing in a doubled image
 PASTED = 0.35  # share of crops that get more nuclei, of another place in their image
 
 
@@ -40,7 +41,7 @@ class Example:
     diameter : float
         Median diameter of the nuclei [px].
     background : tuple of 3 int
-        Median colour where no nucleus is.
+        Median colour where no nucleus is; black if nuclei cover all.
     """
 
     id: str
@@ -111,7 +112,7 @@ def crop_and_targets(
         `crop`, `scale_low` and `scale_high` are used.
     rng : numpy Generator
     as_is : bool
-        Do not change it, but for flips, right angles, and a part that is enlarged twice.
+        Do not change it, but for flips and right angles; some crops are doubled in size.
 
     Returns
     -------
@@ -142,12 +143,14 @@ def _warp(
 def _untouched(
     source: Example, centre: np.ndarray, crop: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    zoom = 2.0 if source.diameter < DETAILED and rng.random() < DOUBLED else 1.0
-    centre = np.round(_inside(centre, source.labels.shape, crop / 2 / zoom))
+    zoom = 2.0 if source.diameter < DOUBLED_BELOW and rng.random() < DOUBLED else 1.0
+    # Between two pixels, the centre is mapped as `cv2.resize` maps it, whatever the flip.
+    reach = crop / 2 / zoom + zoom - 1.5
+    centre = np.floor(_inside(centre, source.labels.shape, reach)) + 0.5
     return _cut(source, _turn(centre, zoom, crop, rng), zoom, crop)
 
 
-def _inside(centre: np.ndarray, shape: tuple[int, ...], reach: float) -> np.ndarray:
+def _inside(centre: np.ndarray, shape: tuple[int, ...], reach: float | np.ndarray) -> np.ndarray:
     """Move a centre so that all within reach lies in the image, as far as it is large enough."""
     last = np.array(shape) - 1
     low, high = np.minimum(reach, last / 2), np.maximum(last - reach, last / 2)
@@ -187,11 +190,11 @@ def _centre(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _turn(centre: np.ndarray, zoom: float, crop: int, rng: np.random.Generator) -> np.ndarray:
-    """Compose a flip, right angles and a whole zoom into a 2 x 3 matrix of whole numbers."""
+    """Compose a flip, right angles and a whole zoom into a 2 x 3 matrix."""
     linear = np.diag(rng.choice([-1, 1], 2)) * zoom
     if rng.random() < 0.5:
         linear = linear[::-1]
-    return np.column_stack([linear, crop // 2 - linear @ centre[::-1]]).astype(float)
+    return np.column_stack([linear, (crop - 1) / 2 - linear @ centre[::-1]]).astype(float)
 
 
 def _affine(
@@ -204,7 +207,7 @@ def _affine(
     linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([zoom * stretch, zoom / stretch])
     if rng.random() < 0.5:
         linear[:, 0] *= -1
-    reach = (abs(cos) + abs(sin)) * crop / 2 / zoom
+    reach = (abs(cos) + abs(sin)) * crop / 2 / zoom * np.array([stretch, 1 / stretch])
     shift = crop / 2 - linear @ _inside(centre, source.labels.shape, reach)[::-1]
     return np.column_stack([linear, shift])
 

@@ -16,8 +16,8 @@ AHEAD = 4
 OLD_SHARE = 2 / 3
 """Share of the crops from what the start knows: half of them was too few not to unlearn."""
 AS_IS = 0.7
-"""Share of the crops that are not changed while the network is refined. The others keep it
-from unlearning other sizes and microscopes."""
+"""Share of the crops that are as in the image, or doubled in size, while the network is
+refined. The others keep it from unlearning other sizes and microscopes."""
 
 
 def sampling_weights(new: Sequence[Example], old: Sequence[Example] = ()) -> np.ndarray:

@@ -38,7 +38,18 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def scalars(row: Mapping[str, Any]) -> dict[str, float]:
-    """Name the points of a validation for TensorBoard; those that are not finite are left out."""
+    """Name the points of a validation for TensorBoard.
+
+    Parameters
+    ----------
+    row : mapping
+        As for `table_row`.
+
+    Returns
+    -------
+    dict of str to float
+        By their curves' names; those that are not finite are left out.
+    """
     points = {
         "train/loss": row["loss"],
         "train/mean_ap": row["train_mean_ap"],

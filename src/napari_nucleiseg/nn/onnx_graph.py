@@ -60,8 +60,8 @@ def fold_norm(model: Any) -> None:
     """Fold each BatchNorm that follows convolutions, or a sum of them, into these, in place.
 
     In inference it is a factor and an offset for each channel. ONNX Runtime folds it into one
-    convolution, but not into the three whose sum a level of the decoder begins with, and a
-    folded one leaves the activation to be done at once.
+    convolution, but not into the two or three whose sum a level of the decoder begins with,
+    and a folded one leaves the activation to be done at once.
 
     Parameters
     ----------
@@ -71,22 +71,27 @@ def fold_norm(model: Any) -> None:
     constants = {each.name: each for each in graph.initializer}
     producers = {name: node for node in graph.node for name in node.output}
     uses = Counter(name for node in graph.node for name in node.input)
+    results = {each.name for each in graph.output}
     for offset in [node for node in graph.node if node.op_type == "Add"]:
         factor = _before(offset, constants, producers)
         if factor is None or factor.op_type != "Mul" or uses[factor.output[0]] > 1:
             continue
         total = next(name for name in factor.input if name not in constants)
         parts = _summed(total, constants, producers, uses)
-        if parts:
-            _scale(graph, parts, constants, _constant(factor, constants))
-            _give_bias(graph, parts[-1], _constant(offset, constants))
+        values = [_constant(each, constants) for each in (factor, offset)]
+        is_by_channel = {each.size for each in values} == {
+            constants[conv.input[1]].dims[0] for conv in parts
+        }
+        if is_by_channel and offset.output[0] not in results:
+            _scale(graph, parts, constants, values[0])
+            _give_bias(graph, parts[-1], values[1])
             _use_instead(graph, offset.output[0], total)
     _drop_unused(graph)
     checker.check_model(model)
 
 
 def _before(node: Any, constants: dict[str, Any], producers: dict[str, Any]) -> Any | None:
-    """Find the node that gives the only input that is no constant."""
+    """Find the node of one constant that gives the only input which is none."""
     varying = [name for name in node.input if name not in constants]
     found = producers.get(varying[0]) if len(varying) == 1 else None
     return found if found is not None and any(each in constants for each in found.input) else None
@@ -146,19 +151,29 @@ def with_pixel_shuffle(model: Any) -> None:
         if padded is None:
             continue
         kernel = np.asarray(numpy_helper.to_array(constants[node.input[1]]))  # (in, out, y, x)
-        stride = helper.get_attribute_value(next(a for a in node.attribute if a.name == "strides"))
-        if kernel.shape[2:] != (2 * stride[0], 2 * stride[0]):
+        stride = _stride(node)
+        if kernel.shape[2:] != (2 * stride, 2 * stride):
             continue
         bias = np.zeros(kernel.shape[1], np.float32)  # left out where all of it is 0
         if len(node.input) > 2:
             bias = np.asarray(numpy_helper.to_array(constants[node.input[2]]))
-        shuffled = _shuffled(graph, node, kernel, bias, stride[0])
+        shuffled = _shuffled(graph, node, kernel, bias, stride)
         del graph.node[index]
         for offset, each in enumerate(shuffled):
             graph.node.insert(index + offset, each)
         _use_instead(graph, padded.output[0], node.output[0])
     _drop_unused(graph)
     checker.check_model(model)
+
+
+def _stride(node: Any) -> int:
+    """Read the stride of a transposed convolution; 0 if anything else about it is special."""
+    given = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    strides = given.pop("strides", [1, 1])
+    usual = {"group": 1, "dilations": [1, 1], "pads": [0, 0, 0, 0], "auto_pad": b"NOTSET"}
+    given.pop("kernel_shape", None)
+    is_usual = all(value == usual.get(name) for name, value in given.items())
+    return int(strides[0]) if is_usual and strides[0] == strides[1] else 0
 
 
 def _shuffled(
