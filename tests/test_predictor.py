@@ -182,24 +182,18 @@ def test_a_shrunk_image_whose_nuclei_grow_together_is_not_believed(
     np.testing.assert_array_equal(maps, maps_of(predictor, image, diameter=known))
 
 
-@pytest.mark.parametrize("diameter", [0.0, 20.0])
+@pytest.mark.parametrize(("diameter", "times"), [(0.0, 1), (20.0, 1), (0.0, 9)])
 def test_detail_is_the_mean_with_a_pass_at_twice_the_size(
-    predictor: Predictor, diameter: float
+    predictor: Predictor, diameter: float, times: int
 ) -> None:
-    image, seen = discs_of(16), diameter or predictor.model.diameter
+    """Also of an image of more rows than are averaged at once."""
+    image, seen = np.tile(discs_of(16), (times, 1)), diameter or predictor.model.diameter
+    assert times == 1 or len(image) > BLOCK
     once, enlarged = (maps_of(predictor, image, diameter=each) for each in (seen, seen / 2))
     detailed = maps_of(predictor, image, diameter=diameter, detail=True)
     assert not np.array_equal(once, enlarged)
     difference = detailed - (once.astype(float) + enlarged) / 2
     assert np.abs(difference).max() <= 0.5
-
-
-def test_detail_of_an_image_of_many_rows(predictor: Predictor) -> None:
-    """Maps are averaged piece by piece."""
-    image = np.tile(discs_of(16), (9, 1))
-    assert len(image) > BLOCK
-    detailed = maps_of(predictor, image, detail=True)
-    np.testing.assert_array_equal(detailed[256:384], detailed[1024:1152])
 
 
 @pytest.mark.parametrize("diameter", [0.0, 17.0])
