@@ -1,6 +1,8 @@
 """Copy DSB2018 to train on, with outlines that were drawn too wide shrunk.
 
-    python scripts/correct_dsb2018.py stage1_train corrected
+    python scripts/correct_dsb2018.py stage1_train corrected/stage1_train
+
+A model knows by the name of the folder what it has learned from: keep that name.
 
 In 24 images of one microscope somebody drew round the halo and not round the nucleus:
 `benchmarks/dsb2018_corrections.csv` lists them, with how many pixels too wide they are drawn
