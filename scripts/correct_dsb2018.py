@@ -45,7 +45,8 @@ def main() -> None:
 def shrink_masks(folder: Path, shrink: float) -> None:
     """Take the rim off all masks of a sample where they end at background.
 
-    Where two nuclei touch, their border stays: the halo is on the outside.
+    Where two nuclei touch, their border stays: the halo is on the outside. A mask of which
+    nothing would be left, or more pieces than before, stays as it is.
 
     Parameters
     ----------
@@ -59,8 +60,12 @@ def shrink_masks(folder: Path, shrink: float) -> None:
     kept = cv2.distanceTransform(nuclei.astype(np.uint8), cv2.DIST_L2, 5) > shrink
     for path, mask in masks.items():
         smaller = np.where(kept, mask, np.uint8(0))
-        if smaller.any():
+        if smaller.any() and _pieces(smaller) <= _pieces(mask):
             cv2.imwrite(str(path), smaller)
+
+
+def _pieces(mask: np.ndarray) -> int:
+    return int(cv2.connectedComponents((mask > 0).astype(np.uint8))[0])
 
 
 if __name__ == "__main__":
