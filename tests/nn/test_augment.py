@@ -93,6 +93,15 @@ def eight_ways(image: np.ndarray) -> list[np.ndarray]:
     return [*turned, *(np.flipud(each) for each in turned)]
 
 
+def test_a_changed_crop_stays_inside_a_large_image() -> None:
+    """However it is turned and stretched; the image is one nucleus, so nothing else is seen."""
+    whole = example("a", np.full((600, 600), 9, np.uint8), np.ones((600, 600), int))
+    config = dataclasses.replace(CONFIG, scale_low=0.9, scale_high=1.1)
+    for seed in range(60):
+        _, targets = crop_and_targets(whole, config, np.random.default_rng(seed))
+        assert (targets[..., 0] > 0).mean() > 0.99
+
+
 def is_somewhere(image: np.ndarray, mask: np.ndarray, pair: np.ndarray) -> bool:
     """Whether an image and its mask, however turned, lie at one place of both of a pair."""
     width = pair.shape[1] // 2
