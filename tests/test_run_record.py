@@ -47,6 +47,8 @@ def test_the_record_tells_how_and_on_what_without_paths(
     assert (told["dataset"], told["start"]) == ("cells", "old")
     assert told["config"]["steps"] == 5
     assert told["split"] == {"train": ["a", "b"], "validation": ["c"]}
+    sizes = {each.id: each.image_path.stat().st_size for each in samples[:2]}
+    assert told["image_bytes"] == sizes, "by these what it learned from is found again"
     assert "numpy" in told["versions"]
     assert str(tmp_path) not in json.dumps(told)
 

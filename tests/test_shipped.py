@@ -44,7 +44,8 @@ def test_it_finds_the_nuclei_of_made_images(model: Model, kind: str, least: floa
 def test_it_says_what_it_learned_from(model: Model) -> None:
     training = model.info["training"]
     split = training["split"]
-    assert training["dataset"] == "stage1_train", "by this name old images are found and mixed in"
+    assert training["dataset"] == "stage1_train"
+    assert set(training["image_bytes"]) == set(split["train"]), "by these old images are found"
     assert len(training["data_sha256"]) == 64
     assert split["train"]
     assert split["validation"]

@@ -122,6 +122,21 @@ def test_what_a_model_learned_from_is_found_by_dataset_and_id(
     assert learned_before(model, dataset, bare) == []
 
 
+def test_what_a_model_learned_from_is_found_in_a_renamed_copy_by_the_files_sizes(
+    dataset: Path, tmp_path: Path
+) -> None:
+    """But not in a folder that uses the same ids for other images."""
+    samples = samples_of(dataset)
+    sizes = {each.id: each.image_path.stat().st_size for each in samples[:4]}
+    split = {"train": ["a", "b"], "old": ["d"]}
+    model = base_model(tmp_path, dataset="before", split=split, image_bytes=sizes)
+    assert ids(learned_before(model, dataset, samples)) == ["a", "b", "d"]
+    samples[1].image_path.write_bytes(b"another image")
+    assert learned_before(model, dataset, samples) == []
+    samples[1].image_path.unlink()
+    assert learned_before(model, dataset, samples) == []
+
+
 def test_old_images_are_mixed_in_and_never_held_out(dataset: Path) -> None:
     samples = samples_of(dataset, "abcdefghijkl")
     new, old = samples[:5], samples[3:]

@@ -20,7 +20,7 @@ from napari_nucleiseg.dataset import Sample, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import write_model
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.splits import Split
+from napari_nucleiseg.splits import OLD, TRAIN, Split
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
@@ -156,6 +156,7 @@ def _describe(request: Request, split: Split) -> dict[str, Any]:
         "start": Path(request.start).name,
         "config": dataclasses.asdict(request.config),
         "split": _ids(split),
+        "image_bytes": _sizes(split),
         "data_sha256": _hash_of(split),
         "versions": _versions(),
     }
@@ -163,6 +164,12 @@ def _describe(request: Request, split: Split) -> dict[str, Any]:
 
 def _ids(split: Split) -> dict[str, list[str]]:
     return {name: [each.id for each in part] for name, part in split.items()}
+
+
+def _sizes(split: Split) -> dict[str, int]:
+    """Tell the images that are learned from of others with the same ids, in any folder."""
+    learned = [*split.get(TRAIN, ()), *split.get(OLD, ())]
+    return {each.id: each.image_path.stat().st_size for each in learned}
 
 
 def _hash_of(split: Split) -> str:

@@ -21,6 +21,7 @@ Split = dict[str, tuple[Sample, ...]]
 TRAIN, VALIDATION, ALIKE, OLD = "train", "validation", "alike", "old"
 MOST_OLD = 48
 """More images of old add little, and reading their masks takes a while."""
+_SPOT_CHECKS = 8  # files to look at: the window asks while a person types
 _LEAST = 1e-6  # a share of nothing would leave nothing to choose the best weights by
 
 
@@ -37,9 +38,9 @@ def learned_before(model: Model | None, dataset: Path, samples: Iterable[Sample]
     Parameters
     ----------
     model : Model, or None
-        Its record names a dataset and the ids in it.
+        Its record names a dataset, the ids in it, and how large their files are.
     dataset : Path
-        Where the samples are; one of another name may use the same ids for other images.
+        Where the samples are. One of another name is the same one if the files' sizes are.
     samples : iterable of Sample
 
     Returns
@@ -49,10 +50,21 @@ def learned_before(model: Model | None, dataset: Path, samples: Iterable[Sample]
     """
     training = model.info.get("training", {}) if model else {}
     split = training.get("split", {})
-    if training.get("dataset") != dataset.name or not isinstance(split, dict):
+    if not isinstance(split, dict):
         return []
     ids = {*split.get(TRAIN, ()), *split.get(OLD, ())}
-    return [each for each in samples if each.id in ids and each.mask_paths]
+    found = [each for each in samples if each.id in ids and each.mask_paths]
+    if training.get("dataset") == dataset.name:
+        return found
+    sizes, few = training.get("image_bytes", {}), found[:: max(1, len(found) // _SPOT_CHECKS)]
+    return found if isinstance(sizes, dict) and _have_sizes(few, sizes) else []
+
+
+def _have_sizes(samples: Sequence[Sample], sizes: dict[str, int]) -> bool:
+    try:
+        return all(sizes.get(each.id) == each.image_path.stat().st_size for each in samples)
+    except OSError:
+        return False
 
 
 def split_samples(samples: Sequence[Sample], old: Sequence[Sample], config: TrainConfig) -> Split:
