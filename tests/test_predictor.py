@@ -280,24 +280,6 @@ def test_device_names_what_runs_and_why(predictor: Predictor) -> None:
     assert device == ("CPU", "The CPU was asked for.")
 
 
-def test_goes_on_with_the_cpu_when_a_card_fails_in_the_middle(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = maps_of(predictor, noise(300, 300), tile=256)
-    monkeypatch.setattr(predictor, "_session", FullCard())
-    monkeypatch.setattr(predictor, "_device", type(predictor.device)("CUDA", "works"))
-    np.testing.assert_array_equal(maps_of(predictor, noise(300, 300), tile=256), expected)
-    assert predictor.device.name == "CPU"
-    assert "out of memory" in predictor.device.reason
-
-
-class FullCard:
-    """Stands for a session on a graphics card whose memory is full."""
-
-    def run(self, *_: object) -> None:
-        raise RuntimeError("CUDA: out of memory")
-
-
 def test_one_predictor_for_many_images(predictor: Predictor) -> None:
     first = maps_of(predictor, noise(64, 64))
     maps_of(predictor, noise(50, 200, 3))

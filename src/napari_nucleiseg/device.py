@@ -6,7 +6,7 @@ import contextlib
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,6 +119,28 @@ def open_session(
     return _start(graph, CPU, threads), Device("CPU", _why_cpu(failures, bool(providers)))
 
 
+def open_for_shape(
+    graph: bytes, shape: Mapping[str, int], *, threads: int = 0
+) -> onnxruntime.InferenceSession:
+    """Start a network on the CPU for inputs of one shape, on which it runs faster.
+
+    Parameters
+    ----------
+    graph : bytes
+        A checked ONNX file.
+    shape : mapping of str to int
+        Sizes of those dimensions of its input that the graph gives names.
+    threads : int
+        As in `open_session`.
+
+    Raises
+    ------
+    One of `RUNTIME_ERRORS`
+        If it does not start.
+    """
+    return _start(graph, CPU, threads, shape)
+
+
 def _wanted(providers: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """Choose the providers to try before the CPU; complain of those that are not installed."""
     available = onnxruntime.get_available_providers()
@@ -135,14 +157,19 @@ def _name(provider: str) -> str:
     return _NAMES.get(provider, provider)
 
 
-def _start(graph: bytes, provider: str, threads: int) -> onnxruntime.InferenceSession:
+def _start(
+    graph: bytes, provider: str, threads: int, shape: Mapping[str, int] | None = None
+) -> onnxruntime.InferenceSession:
+    options = session_options(threads)
+    for name, size in (shape or {}).items():
+        options.add_free_dimension_override_by_name(name, size)
     chain: list[Any] = [(provider, _PROVIDER_OPTIONS.get(provider, {}))]
     if provider != CPU:
         chain.append(CPU)
     # Exported graphs have no constants left to fold, and a stranger's could be made to
     # fold into gigabytes.
     return onnxruntime.InferenceSession(
-        graph, session_options(threads), providers=chain, disabled_optimizers=["ConstantFolding"]
+        graph, options, providers=chain, disabled_optimizers=["ConstantFolding"]
     )
 
 

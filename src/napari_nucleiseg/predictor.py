@@ -11,18 +11,18 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import onnxruntime
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import PredictConfig
-from napari_nucleiseg.device import CPU, RUNTIME_ERRORS, Device, first_line, open_session
+from napari_nucleiseg.device import RUNTIME_ERRORS, Device, first_line
 from napari_nucleiseg.diameter import diameter_from_maps
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import intensity_range, normalise
 from napari_nucleiseg.model_check import NETWORK
 from napari_nucleiseg.models import Model, read_graph
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.self_test import INPUT, OUTPUT, check_network
+from napari_nucleiseg.runner import Runner
+from napari_nucleiseg.self_test import check_network
 from napari_nucleiseg.tiles import MAX_SCALE, Layout
 
 KNOWN = (0.5, 3.5)
@@ -67,14 +67,12 @@ class Predictor:
         self.model = model
         self._threads = threads
         self._providers = providers
-        self._session: onnxruntime.InferenceSession | None = None
-        self._device = Device("", "")
+        self._runner: Runner | None = None
 
     @property
     def device(self) -> Device:
         """What the network runs on, and why; starts it."""
-        self._start()
-        return self._device
+        return self._start().device
 
     def predict_maps(
         self, image: np.ndarray, config: PredictConfig | None = None
@@ -161,14 +159,14 @@ class Predictor:
 
     def _run(self, tile: np.ndarray, gives_back: bool) -> np.ndarray:
         """(H, W, 3) float32 in [-1, 1] to (H, W, 3) uint8."""
-        session = self._start()
+        runner = self._start()
         try:
-            maps = session.run([OUTPUT], {INPUT: tile[None]}, self._run_options(gives_back))[0][0]
+            maps = runner.run(tile, gives_back=gives_back)
         except RUNTIME_ERRORS as error:
-            if self._device.name == "CPU":
-                raise self._failed(error) from error
-            self._fall_back(error)
-            return self._run(tile, gives_back)
+            raise BadInput(
+                f"The model {self.model.name} could not be run ({first_line(error)});"
+                " free memory, choose smaller tiles, or use another model."
+            ) from error
         if not np.isfinite(maps).all():
             raise BadInput(f"The model {self.model.name} gave infinite values; use another one.")
         # In place: memory that is taken anew is slower than the sums themselves.
@@ -177,36 +175,13 @@ class Predictor:
         maps += np.float32(0.5)
         return maps.astype(np.uint8)
 
-    def _run_options(self, gives_back: bool) -> onnxruntime.RunOptions:
-        options = onnxruntime.RunOptions()
-        if gives_back and self._device.name == "CPU":
-            # Give the memory of the layers back: decoding a large image needs it next. For
-            # a small one, taking it again would cost half as much as the network itself.
-            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        return options
-
-    def _failed(self, error: BaseException) -> BadInput:
-        return BadInput(
-            f"The model {self.model.name} could not be run ({first_line(error)});"
-            " free memory, choose smaller tiles, or use another model."
-        )
-
-    def _start(self) -> onnxruntime.InferenceSession:
-        if self._session is None:
+    def _start(self) -> Runner:
+        if self._runner is None:
             graph = read_graph(self.model)
             path = self.model.folder / NETWORK
             check_network(graph, path, self.model.info["input"]["multiple"])
-            self._session, self._device = open_session(
-                graph, threads=self._threads, providers=self._providers
-            )
-        return self._session
-
-    def _fall_back(self, error: BaseException) -> None:
-        """Go on with the CPU when a graphics card fails in the middle, e.g. out of memory."""
-        reason = f"{self._device.name} failed ({first_line(error)}): the CPU is used."
-        graph = read_graph(self.model)
-        self._session, _ = open_session(graph, threads=self._threads, providers=[CPU])
-        self._device = Device("CPU", reason)
+            self._runner = Runner(graph, threads=self._threads, providers=self._providers)
+        return self._runner
 
 
 def _average(maps: np.ndarray, other: np.ndarray) -> None:
