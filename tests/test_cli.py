@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg.cli import main
@@ -146,3 +147,45 @@ def test_info_names_device_and_folders(capsys: pytest.CaptureFixture) -> None:
     printed = capsys.readouterr().out
     assert "onnxruntime" in printed
     assert os.environ["NUCLEISEG_MODELS"] in printed
+
+
+@pytest.mark.parametrize("flags", [(), ("--overlays",)])
+def test_predict_replaces_no_file_that_is_no_prediction(
+    flags: tuple[str, ...], dsb_folder: Path, model: str, tmp_path: Path, capsys
+) -> None:
+    """Not the images themselves, and not what else lies there under their names."""
+    image = next(dsb_folder.glob("*/images/*.png"))
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    for suffix in (".tif", ".png"):
+        read_image_and_save(image, folder / f"a{suffix}")
+    source = folder / ("a.tif" if not flags else "a.png")
+    before = {each: each.read_bytes() for each in folder.iterdir()}
+    command = ["predict", str(source), "--model", model, *flags, "--out"]
+    assert main([*command, str(folder)]) == 1
+    assert "no prediction made it" in capsys.readouterr().err
+    assert {each: each.read_bytes() for each in folder.iterdir()} == before
+    assert main([*command, str(tmp_path / "out")]) == 0
+    assert main([*command, str(tmp_path / "out")]) == 0, "its own files it replaces"
+
+
+def read_image_and_save(source: Path, target: Path) -> None:
+    Image.open(source).convert("L").save(target)
+
+
+def test_ids_hold_blanks_and_unknown_ones_are_named(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    one = sorted(dsb_folder.iterdir())[0]
+    one.rename(one.with_name("plate 3 well B07"))
+    (dsb_folder / "samples.csv").unlink()
+    ids = tmp_path / "ids.txt"
+    command = ["evaluate", str(dsb_folder), "--model", model, "--ids", str(ids)]
+    ids.write_text("plate 3 well B07\n\n")
+    assert main(command) == 0
+    ids.write_text("plate 3 well B07\n\nplate 4\n")
+    capsys.readouterr()
+    assert main(command) == 3
+    captured = capsys.readouterr()
+    assert "all (1)" in captured.out
+    assert "plate 4 is not in the dataset" in captured.err

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from napari_nucleiseg.config import DecodeConfig, PredictConfig, TrainConfig
+from napari_nucleiseg.config import DecodeConfig, PredictConfig, RecipeConfig, TrainConfig
 
-CONFIGS = (DecodeConfig, PredictConfig, TrainConfig)
+CONFIGS = (DecodeConfig, PredictConfig, TrainConfig, RecipeConfig)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -40,3 +40,10 @@ def test_a_choice_that_is_none_is_refused_with_the_choices() -> None:
 
 def test_a_whole_number_is_a_float() -> None:
     assert PredictConfig(diameter=30).diameter == 30
+
+
+def test_a_network_takes_multiples_of_32_alone() -> None:
+    with pytest.raises(ValueError, match="crop is 100; expected a multiple of 32"):
+        TrainConfig(crop=100)
+    with pytest.raises(ValueError, match="edge is 100; expected a multiple of 32"):
+        RecipeConfig(edge=100)

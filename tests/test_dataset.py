@@ -112,7 +112,7 @@ def test_zip(tmp_path: Path) -> None:
 def test_a_zip_asks_for_a_folder(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
         opened.writestr("a.png", b"")
-    with pytest.raises(BadInput, match=r"a\.zip is a zip archive: name a folder"):
+    with pytest.raises(BadInput, match=r"a\.zip is a zip archive: extract it"):
         read_dataset(tmp_path / "a.zip")
 
 

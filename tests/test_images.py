@@ -256,3 +256,8 @@ def test_a_constant_image_has_a_range() -> None:
     low, high = intensity_range(np.full((16, 16), 7, np.uint8))
     assert high > low
     assert np.isfinite(normalise(np.full((16, 16), 7, np.uint8), low, high)).all()
+
+
+def test_a_constant_image_of_large_numbers_has_a_range() -> None:
+    image = np.full((8, 8), 1e12, np.float32)
+    assert np.isfinite(normalise(image, *intensity_range(image))).all()

@@ -248,7 +248,7 @@ def test_values_that_are_not_finite(predictor: Predictor) -> None:
 
 @pytest.mark.parametrize("diameter", [0.5, 400.0])
 def test_a_diameter_beyond_sense(predictor: Predictor, diameter: float) -> None:
-    with pytest.raises(BadInput, match=r"between 1\.2 and 320 px"):
+    with pytest.raises(BadInput, match=r"between 1\.3 and 320 px"):
         maps_of(predictor, noise(64, 64), diameter=diameter)
 
 

@@ -75,3 +75,14 @@ def test_a_run_of_another_dataset_is_refused(
     with pytest.raises(BadInput, match="names c, which is not in the dataset"):
         keep_record(request_to_train, samples[:2], lambda: pytest.fail("it was split before"))
     assert record(request_to_train, RUN) == before
+
+
+def test_a_name_that_no_model_can_have_is_refused_before_anything_is_trained(
+    samples: tuple[Sample, ...], request_to_train: Request, tmp_path: Path
+) -> None:
+    for bad in (
+        dataclasses.replace(request_to_train, name="Zellkörper"),
+        dataclasses.replace(request_to_train, out=str(tmp_path / "_x")),
+    ):
+        with pytest.raises(BadInput, match="is no name for a model"):
+            keep_record(bad, samples, lambda: pytest.fail("it was split"))

@@ -8,20 +8,33 @@ import pytest
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.model_check import is_name
 from napari_nucleiseg.models import find_model, list_models, user_models_folder
-from napari_nucleiseg.runs import begin_run, free_name, keep_model, read_curves, unfinished_run
+from napari_nucleiseg.runs import (
+    begin_run,
+    free_name,
+    keep_model,
+    note_decision,
+    plain_name,
+    read_curves,
+    unfinished_run,
+)
 
 
 def request(dataset: Path, name: str = "cells") -> dict:
     return {"dataset": str(dataset), "name": name, "only": ["a"]}
 
 
-def test_a_run_can_be_gone_on_with_until_it_holds_a_model(tmp_path: Path) -> None:
+def test_a_run_is_over_when_its_model_was_decided_on(tmp_path: Path) -> None:
     run = begin_run(request(tmp_path))
     assert run.request["out"] == str(run.folder)
     assert unfinished_run(tmp_path) == run
     assert unfinished_run(tmp_path / "other") is None
+    assert not run.is_trained
     (run.folder / "model").mkdir()
+    assert unfinished_run(tmp_path) == run, "napari was closed before anybody decided"
+    assert run.is_trained
+    note_decision(run.folder / "model")
     assert unfinished_run(tmp_path) is None
 
 
@@ -33,6 +46,7 @@ def test_a_run_that_was_stopped_by_hand_can_be_gone_on_with(tmp_path: Path) -> N
     assert run.has_best
     (run.folder / "model").mkdir()
     (run.folder / "stopped").touch()
+    note_decision(run.folder / "model")
     assert unfinished_run(tmp_path) == run
     (run.folder / "stopped").unlink()
     assert unfinished_run(tmp_path) is None
@@ -112,3 +126,12 @@ def test_a_models_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be written"):
         keep_model(trained.folder, "cells")
     assert "cells" not in [each.name for each in list_models()]
+
+
+@pytest.mark.parametrize(
+    "typed", ["_cells", "__x", "-a", "9" * 80, "Zellkörper", " my cells ", "", "é"]
+)
+def test_a_plain_name_is_one_that_a_model_may_have(typed: str) -> None:
+    name = plain_name(typed)
+    assert is_name(name)
+    assert is_name(f"{name}-1234")

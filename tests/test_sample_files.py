@@ -121,6 +121,34 @@ def test_a_prediction_is_a_status_of_unlabelled_samples_alone(annotated, bare):
     assert np.array_equal(opened(bare).labels, LABELS * 2)
 
 
+def test_a_correction_that_is_saved_while_a_prediction_is_encoded_stays(bare, monkeypatch):
+    encode = sample_files.encode_prediction
+
+    def slowly(labels, model):
+        save_work(replace(work(bare, LABELS * 2, touched=(2,)), status=Status.APPROVED))
+        return encode(labels, model)
+
+    monkeypatch.setattr(sample_files, "encode_prediction", slowly)
+    assert save_prediction(bare, bare.folder, LABELS, "a model").status is Status.APPROVED
+    assert read_state(bare.folder).touched == (2,)
+    assert read_prediction(bare.folder) is None
+
+
+def test_predictions_in_another_folder_come_back(annotated, bare, tmp_path):
+    """Unless the dataset has labels: they hide a mere prediction."""
+    other = tmp_path / "corrections" / bare.id
+    save_prediction(bare, bare.folder, LABELS * 2, "first")
+    save_prediction(bare, other, LABELS * 3, "second")
+    found = opened(bare, other)
+    assert (found.origin, found.state.model) == (Origin.PREDICTION, "second")
+    assert np.array_equal(found.labels, LABELS * 3)
+    save_work(work(bare, LABELS * 5))
+    assert np.array_equal(opened(bare, other).labels, LABELS * 5)
+    elsewhere = tmp_path / "corrections" / annotated.id
+    save_prediction(annotated, elsewhere, LABELS * 2, "first")
+    assert opened(annotated, elsewhere).origin is Origin.ANNOTATION
+
+
 # --- recovery
 
 

@@ -127,7 +127,12 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from napari_nucleiseg.jobs import predict_samples, read_inputs, write_predictions
+    from napari_nucleiseg.jobs import (
+        predict_samples,
+        read_inputs,
+        refuse_to_overwrite,
+        write_predictions,
+    )
     from napari_nucleiseg.models import find_model
     from napari_nucleiseg.predictor import Predictor
 
@@ -136,6 +141,8 @@ def _predict(arguments: argparse.Namespace) -> int:
     decode = config_of(arguments, predictor.model.decode)
     inputs = read_inputs(arguments.input, extract_to=arguments.out)
     complain(inputs.problems)
+    suffixes = (".tif", ".png") if arguments.overlays else (".tif",)
+    refuse_to_overwrite(inputs.samples, arguments.out, suffixes)
     results: Iterable[Progress] = predict_samples(inputs.samples, predictor, config, decode)
     if arguments.overlays:
         results = _with_overlays(results, inputs.samples, arguments.out)
@@ -177,8 +184,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     predictor = Predictor(find_model(arguments.model))
     dataset = read_dataset(arguments.dataset, table=arguments.table)
-    complain(dataset.problems)
-    samples = _chosen(dataset.samples, arguments)
+    samples, unknown = _chosen(dataset.samples, arguments)
+    skipped = [*dataset.problems, *(f"{each} is not in the dataset" for each in unknown)]
+    complain(skipped)
     config = config_of(arguments, PredictConfig())
     decode = config_of(arguments, predictor.model.decode)
     problems, result = [], {}
@@ -191,19 +199,23 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     _print_evaluation(result, arguments.worst)
     if arguments.json:
         _write_json(arguments.json, {"model": predictor.model.name, **result})
-    return SKIPPED if problems or dataset.problems else OK
+    return SKIPPED if problems or skipped else OK
 
 
-def _chosen(samples: Sequence[Any], arguments: argparse.Namespace) -> list[Any]:
-    chosen = list(samples)
+def _chosen(
+    samples: Sequence[Any], arguments: argparse.Namespace
+) -> tuple[list[Any], Sequence[str]]:
+    """Give the samples that were asked for, and the ids among these that there are not."""
+    chosen, unknown = list(samples), []
     if arguments.split:
         chosen = [each for each in chosen if each.split == arguments.split]
     if arguments.ids:
         wanted = set(read_ids(arguments.ids))
+        unknown = sorted(wanted - {each.id for each in samples})
         chosen = [each for each in chosen if each.id in wanted]
     if not chosen:
         raise BadInput("No sample is left to score; check --split, --ids and the table.")
-    return chosen
+    return chosen, unknown
 
 
 def _print_evaluation(result: dict[str, Any], worst: int) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_nucleiseg.config import Config
 from napari_nucleiseg.errors import BadInput
@@ -45,8 +45,13 @@ def config_of(arguments: argparse.Namespace, base: C) -> C:
     """Take the values of a config's flags; a flag not given keeps the base's value."""
     given = {each.name: getattr(arguments, each.name) for each in dataclasses.fields(base)}  # type: ignore[arg-type]
     changed = {name: value for name, value in given.items() if value is not None}
+    return with_values(base, **changed)
+
+
+def with_values(base: C, **values: Any) -> C:
+    """Change values of a config; one out of range is `BadInput`."""
     try:
-        return dataclasses.replace(base, **changed)  # type: ignore[type-var]
+        return dataclasses.replace(base, **values)  # type: ignore[type-var]
     except ValueError as error:
         raise BadInput(str(error)) from error
 
@@ -104,6 +109,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def read_ids(path: Path | None) -> tuple[str, ...]:
     """Read ids from a file, one a line; none without a file."""
     try:
-        return tuple(path.read_text(encoding="utf-8").split()) if path else ()
+        lines = path.read_text(encoding="utf-8").splitlines() if path else []
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is no readable list of ids ({error}); write one a line.") from error
+    return tuple(line.strip() for line in lines if line.strip())

@@ -20,6 +20,7 @@ from napari_nucleiseg.cli_base import (
     read_ids,
     say,
     with_bar,
+    with_values,
 )
 from napari_nucleiseg.config import RECIPES, RecipeConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
@@ -130,7 +131,7 @@ def _train(arguments: argparse.Namespace) -> int:
     start = arguments.start or _start_of(arguments.preset)
     config = config_of(arguments, _base(arguments, start))
     if arguments.epochs is not None:
-        config = dataclasses.replace(config, steps=arguments.epochs * config.epoch_steps)
+        config = with_values(config, steps=arguments.epochs * config.epoch_steps)
     request = TrainRequest(
         dataset=arguments.dataset,
         out=arguments.out,

@@ -18,6 +18,7 @@ def parameter(
     low: float | None = None,
     high: float | None = None,
     step: float | None = None,
+    multiple: int = 1,
     unit: str = "",
     choices: tuple[str, ...] = (),
 ) -> Any:
@@ -33,6 +34,8 @@ def parameter(
         The allowed range, both ends included.
     step : float, optional
         What one notch of a slider changes.
+    multiple : int
+        An int must be a multiple of this.
     unit : str
         The unit of the value, as shown behind it.
     choices : tuple of str
@@ -45,6 +48,7 @@ def parameter(
             "low": low,
             "high": high,
             "step": step,
+            "multiple": multiple,
             "unit": unit,
             "choices": choices,
         },
@@ -71,6 +75,9 @@ def _check(each: dataclasses.Field[Any], value: Any) -> None:
         raise ValueError(f"{each.name} is {value}; expected {low} or more.")
     if kind in (int, float) and not (high is None or value <= high):
         raise ValueError(f"{each.name} is {value}; expected {high} or less.")
+    multiple = each.metadata.get("multiple", 1)
+    if kind is int and value % multiple:
+        raise ValueError(f"{each.name} is {value}; expected a multiple of {multiple}.")
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,9 @@ class TrainConfig(Config):
     steps: int = parameter(6000, "Training steps in all.", low=1, high=1_000_000)
     epoch_steps: int = parameter(200, "Steps between two validations.", low=1, high=100_000)
     batch: int = parameter(8, "Crops a step.", low=1, high=256)
-    crop: int = parameter(192, "Edge of a training crop.", low=64, high=1024, step=32, unit="px")
+    crop: int = parameter(
+        192, "Edge of a training crop.", low=64, high=1024, step=32, multiple=32, unit="px"
+    )
     learning_rate: float = parameter(2e-3, "Peak learning rate.", low=1e-7, high=1.0)
     warmup_steps: int = parameter(
         100, "Steps until the peak learning rate is reached.", low=0, high=100_000
@@ -196,7 +205,7 @@ class RecipeConfig(Config):
     epochs: int = parameter(100, "Passes over the training images.", low=1, high=10_000)
     batch: int = parameter(16, "Images a step.", low=1, high=256)
     edge: int = parameter(
-        128, "Images are resized to this edge.", low=64, high=1024, step=32, unit="px"
+        128, "Images are resized to this edge.", low=64, high=1024, step=32, multiple=32, unit="px"
     )
     learning_rate: float = parameter(1e-3, "Learning rate of Adam.", low=1e-7, high=1.0)
     patience: int = parameter(

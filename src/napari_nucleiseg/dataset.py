@@ -101,7 +101,7 @@ def read_dataset(
 def _extracted(archive: Path, extract_to: str | PathLike[str] | None) -> Path:
     """Extract an archive, and take the table that lies beside it along."""
     if extract_to is None:
-        raise BadInput(f"{archive} is a zip archive: name a folder to extract it to.")
+        raise BadInput(f"{archive} is a zip archive: extract it, and name the folder instead.")
     beside = archive.parent / TABLE
     *_, last = extract(archive, Path(extract_to), along=[beside] if beside.is_file() else [])
     return Path(last.values["folder"])

@@ -176,7 +176,7 @@ class _Conversation:
             self._is_over = True
             raise EngineFailed(
                 f"The process that trains {self._child.obituary()}; what it had saved is kept: "
-                "free memory or choose a smaller batch or crop, and resume.",
+                "free memory and resume, or train again with a smaller batch or crop.",
                 self._child.last_words(),
             )
         if message["job"] != self._number:

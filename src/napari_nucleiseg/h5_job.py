@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.model_check import is_name
+from napari_nucleiseg.model_check import check_name
 from napari_nucleiseg.models import (
     find_model,
     list_models,
@@ -69,8 +69,7 @@ def import_h5(
         If the name is no good or taken, or the file does not hold exactly the finite
         weights of the network. Nothing is written then.
     """
-    if not is_name(name):
-        raise BadInput(f"{name!r:.80} is no name for a model; use letters, digits and -_.+.")
+    check_name(name)
     if not 0 < diameter <= 1000:
         raise BadInput(f"The diameter is {diameter}; expected more than 0 and at most 1000 px.")
     if any(name in (each.name, each.folder.name) for each in list_models()):

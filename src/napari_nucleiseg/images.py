@@ -198,7 +198,8 @@ def intensity_range(image: np.ndarray) -> tuple[float, float]:
         low, high = _percentiles_of_bytes(some, percentiles)
     else:
         low, high = np.percentile(some, percentiles)
-    return float(low), float(max(high, low + 1e-6))
+    # The least difference that a float of this size can show.
+    return float(low), float(max(high, low + max(1e-6, abs(low) * 1e-6)))
 
 
 def _percentiles_of_bytes(values: np.ndarray, percentiles: np.ndarray) -> np.ndarray:

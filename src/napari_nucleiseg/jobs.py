@@ -19,7 +19,7 @@ from napari_nucleiseg.atomic import write_bytes_atomically
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import Sample, read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.label_files import encode_labels
+from napari_nucleiseg.label_files import encode_labels, is_sealed
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.metrics import Scores, scores, summary
 from napari_nucleiseg.predictor import Predictor
@@ -133,6 +133,41 @@ def _predict_sample(
 
 def _problem(sample: Sample, error: Exception, done: int, total: int) -> Progress:
     return Progress(done, total, str(error), "problem", {"id": sample.id, "error": str(error)})
+
+
+def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable[str]) -> None:
+    """Refuse a folder where predictions would replace what is not a prediction.
+
+    Parameters
+    ----------
+    samples : iterable of Sample
+        What is about to be predicted.
+    out : Path
+    suffixes : iterable of str
+        Of the files that each sample gets: ".tif", ".png".
+
+    Raises
+    ------
+    BadInput
+        If one of these files exists and an earlier prediction has not made it, or if it is an
+        image or an annotation of the samples.
+    """
+    samples, suffixes = list(samples), list(suffixes)
+    there = [
+        path
+        for each in samples
+        for path in (out / f"{each.id}{suffix}" for suffix in suffixes)
+        if path.exists()
+    ]
+    if not there:
+        return
+    given = {path.resolve() for each in samples for path in (each.image_path, *each.mask_paths)}
+    for path in there:
+        if path.resolve() in given or not is_sealed(path.with_suffix(".tif")):
+            raise BadInput(
+                f"{path} exists, and no prediction made it: nothing was written; name another "
+                "folder with --out."
+            )
 
 
 def write_predictions(results: Iterable[Progress], out: Path) -> Iterator[Progress]:

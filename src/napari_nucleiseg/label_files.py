@@ -31,6 +31,8 @@ _MAX_BYTES = 4 * MAX_PIXELS + 2**24
 # Kept in our own files' header, so that a flipped bit is found wherever it sits.
 _SEAL = "napari-nucleiseg sha256:"
 
+_HEAD = 4096  # bytes, where tifffile puts the header's texts
+
 # tifffile and the codecs below it raise whatever a corrupt byte leads them to.
 _DECODE_ERRORS = (
     ArithmeticError,
@@ -138,6 +140,15 @@ def encode_labels(labels: np.ndarray, description: str = "") -> bytes:
             "restart the program and check this computer's memory."
         )
     return data
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file is a label image that this program wrote, by its header alone."""
+    try:
+        with path.open("rb") as file:
+            return _SEAL.encode() in file.read(_HEAD)
+    except OSError:
+        return False
 
 
 def compact_labels(labels: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from napari_nucleiseg.onnx_check import GraphError, check_graph
 
 FORMAT = 1
 INFO, WEIGHTS, NETWORK = "model.json", "weights.npz", "network.onnx"
-MAX_INFO_BYTES = 2**21
+MAX_INFO_BYTES = 2**24  # it names every image that was trained on
 MAX_FILE_BYTES = 100 * 10**6
 
 _REMEDY = "ask for a new copy of the model, or use another one"
@@ -147,6 +147,15 @@ def networks() -> tuple[str, ...]:
     """Names of the architectures that this program can build."""
     field = config.TrainConfig.__dataclass_fields__["network"]
     return tuple(field.metadata["choices"])
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no name for a model with `BadInput`."""
+    if not is_name(name):
+        raise BadInput(
+            f"{name!r:.80} is no name for a model; use letters, digits and -_.+, a letter or "
+            "digit first, 64 at most."
+        )
 
 
 def is_name(name: str) -> bool:

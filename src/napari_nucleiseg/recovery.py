@@ -118,7 +118,7 @@ def _saved_sha256(folder: Path) -> str:
     try:
         return labels_sha256(read_label_file(folder / LABELS)[0])
     except BadInput:
-        # Torn labels are when a recovery is needed most; the status still knows their hash.
+        # Of torn labels, the status still knows the hash.
         return read_state(folder).labels_sha256
 
 

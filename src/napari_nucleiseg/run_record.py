@@ -18,6 +18,7 @@ from napari_nucleiseg.atomic import saving, write_bytes_atomically
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.dataset import Sample, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.model_check import check_name
 from napari_nucleiseg.models import write_model
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.splits import OLD, TRAIN, Split
@@ -77,8 +78,10 @@ def keep_record(
     Raises
     ------
     BadInput
-        If the run was begun with another dataset.
+        If the run was begun with another dataset, or its model's name is none: better now
+        than when all is trained.
     """
+    check_name(_model_name(request))
     out = Path(request.out)
     if (out / SPLIT).exists():
         split = _read_split(samples, out / SPLIT)
@@ -111,12 +114,12 @@ def read_examples(samples: Sequence[Sample]) -> Generator[Progress, None, list[E
         try:
             image = read_sample_image(sample)
             labels = read_labels(sample, image.shape[:2])
+            if labels is not None:
+                examples.append(example(sample.id, image, labels, sample.modality))
         except BadInput as error:
             values = {"id": sample.id, "error": str(error)}
             yield Progress(done, len(samples), str(error), "problem", values)
             continue
-        if labels is not None:
-            examples.append(example(sample.id, image, labels, sample.modality))
         yield Progress(done, len(samples), "Reading images", "read")
     return examples
 
@@ -141,12 +144,16 @@ def write_trained(
             graph=graph,
             decode=trained.decode,
             diameter=float(np.median([each.diameter for each in examples])),
-            name=request.name or Path(request.out).name,
+            name=_model_name(request),
             training={**_describe(request, split), "steps": trained.steps},
             scores=trained.scores,
             versions=_versions(),
         )
     return folder
+
+
+def _model_name(request: Request) -> str:
+    return request.name or Path(request.out).name
 
 
 def _describe(request: Request, split: Split) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Training runs on the disk: begun, interrupted, finished, kept.
 
-A run is a folder beside the person's models. It can be gone on with as long as it holds no
-model; what is in it besides the request belongs to `train_job`.
+A run is a folder beside the person's models. It can be gone on with until a person has
+decided whether its model is used; what is in it besides the request belongs to `train_job`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import json
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ from napari_nucleiseg.models import (
     user_models_folder,
 )
 from napari_nucleiseg.run_record import MODEL
-from napari_nucleiseg.train_job import STOPPED
+from napari_nucleiseg.train_job import DECIDED, STOPPED
 
 REQUEST, CURVES = "request.json", "curves.csv"
+_LONGEST_NAME = 56
 _CHECKPOINT, _PICTURES, _TENSORBOARD = "checkpoints/CURRENT", "pictures", "tensorboard"
 
 
@@ -55,6 +57,11 @@ class Run:
         return (self.folder / _CHECKPOINT).is_file()
 
     @property
+    def is_trained(self) -> bool:
+        """Whether it came to its end: all that is left is to decide on its model."""
+        return (self.folder / MODEL).exists() and not (self.folder / STOPPED).exists()
+
+    @property
     def tensorboard_command(self) -> str:
         """What shows its curves in TensorBoard, for a shell."""
         return f'tensorboard --logdir "{self.folder / _TENSORBOARD}"'
@@ -81,9 +88,10 @@ def free_name(wanted: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Make a folder's name of what a person typed."""
+    """Make a model's and a folder's name of what a person typed, or of a folder's name."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name.strip())
-    return kept.strip("-") or "model"
+    # Short enough for the number that `free_name` adds.
+    return kept.strip("-_")[:_LONGEST_NAME].rstrip("-_") or "model"
 
 
 def begin_run(request: dict[str, Any]) -> Run:
@@ -118,14 +126,14 @@ def unfinished_run(dataset: Path) -> Run | None:
     Returns
     -------
     Run, or None
-        One that was interrupted, or stopped by hand; None also where a later run on the
-        same dataset did come to its end.
+        One that was interrupted, or stopped by hand, or on whose model nobody has decided;
+        None also where a later run on the same dataset is over.
     """
     files = runs_folder().glob(f"*/{REQUEST}") if runs_folder().is_dir() else ()
     for file in sorted(files, key=lambda each: each.stat().st_mtime_ns, reverse=True):
         run = _read_run(file)
         if run is not None and run.request["dataset"] == str(dataset):
-            is_over = (run.folder / MODEL).exists() and not (run.folder / STOPPED).exists()
+            is_over = run.is_trained and (run.folder / DECIDED).exists()
             return None if is_over else run
     return None
 
@@ -176,8 +184,14 @@ def _point(row: dict[str, str]) -> Point:
 _MEASURED = ("loss", "mean_ap", "ap_50", "train_ap_50")
 
 
+def note_decision(folder: Path) -> None:
+    """Note that a person has decided on a model; `folder` is that of the model in its run."""
+    with suppress(OSError):  # else it is asked for again, which does no harm
+        (folder.parent / DECIDED).touch()
+
+
 def keep_model(folder: Path, name: str) -> Model:
-    """Copy a trained model to the person's models, whole or not at all.
+    """Copy a trained model to the person's models, whole or not at all; it is decided on.
 
     Parameters
     ----------
@@ -195,12 +209,14 @@ def keep_model(folder: Path, name: str) -> Model:
     parent = user_models_folder()
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        return read_model(_copy_in(folder, parent, name))
+        kept = read_model(_copy_in(folder, parent, name))
     except OSError as error:
         raise BadInput(
             f"The model cannot be written to {parent} ({error.strerror or error}); make room "
             "on the disk. It stays where it was trained."
         ) from error
+    note_decision(folder)
+    return kept
 
 
 def _copy_in(folder: Path, parent: Path, name: str) -> Path:

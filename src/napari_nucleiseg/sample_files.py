@@ -21,6 +21,8 @@ from napari_nucleiseg.images import intensity_range
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.storage import (
     LABELS,
+    PREDICTION,
+    STATE,
     DatasetLock,
     DatasetLocked,
     Recovery,
@@ -28,12 +30,15 @@ from napari_nucleiseg.storage import (
     SaveFailed,
     Status,
     clear_recovery,
+    encode_prediction,
     labels_sha256,
+    one_at_a_time,
     read_prediction,
     read_recovery,
     read_state,
     repair,
     save_labels,
+    write_encoded_prediction,
     write_prediction,
     write_recovery,
     write_state,
@@ -143,7 +148,8 @@ def open_sample(sample: Sample, folder: Path, *, writable: bool) -> Opened:
     sample : Sample
     folder : Path
         Where its corrections are written; `sample.folder`, or one elsewhere for a dataset
-        that is read-only. What is not there is read from `sample.folder`.
+        that is read-only. As long as nothing is there, and as long as there are no labels
+        where `sample.folder` has some, `sample.folder` is read.
     writable : bool
         Whether this program holds the lock: only then is an interrupted save finished and a
         recovery file looked for.
@@ -205,7 +211,11 @@ def read_current_labels(sample: Sample, folder: Path, shape: tuple[int, int]) ->
 
 
 def _source_folder(sample: Sample, folder: Path) -> Path:
-    return folder if (folder / LABELS).exists() else sample.folder
+    """Choose the folder that labels, prediction and status are read from, all of one."""
+    if (folder / LABELS).exists():
+        return folder
+    is_begun = any((folder / name).exists() for name in (PREDICTION, STATE))
+    return folder if is_begun and not (sample.folder / LABELS).exists() else sample.folder
 
 
 def _image_sha256(image: np.ndarray) -> str:
@@ -268,8 +278,8 @@ def save_work(work: Work) -> SampleState:
     Raises
     ------
     BadInput
-        If the labels are none, or (`SaveFailed`) the disk does not take them. What was
-        saved before is untouched, and so is the recovery file.
+        If the labels are none, or (`SaveFailed`) the disk does not take them, as
+        `save_labels` tells. The recovery file stays.
     """
     state = SampleState(work.status, work.model, touched=work.touched)
     masks = work.sample.layout == "kaggle"
@@ -307,14 +317,17 @@ def save_prediction(sample: Sample, folder: Path, labels: np.ndarray, model: str
     SaveFailed
         If the disk does not take it.
     """
-    state = read_state(_source_folder(sample, folder))
-    if state.status in (Status.CORRECTED, Status.APPROVED):
-        return state
-    write_prediction(folder, labels, model)
-    if sample.mask_paths:
-        return state
-    state = replace(state, status=Status.PREDICTED, model=model)
-    write_state(folder, state)
+    data = encode_prediction(labels, model)
+    # A person may save while this is encoded: what counts is what is there when it is written.
+    with one_at_a_time:
+        state = read_state(_source_folder(sample, folder))
+        if state.status in (Status.CORRECTED, Status.APPROVED):
+            return state
+        write_encoded_prediction(folder, data)
+        if sample.mask_paths:
+            return state
+        state = replace(state, status=Status.PREDICTED, model=model)
+        write_state(folder, state)
     return state
 
 

@@ -87,7 +87,9 @@ __all__ = [
     "SaveFailed",
     "Status",
     "clear_recovery",
+    "encode_prediction",
     "labels_sha256",
+    "one_at_a_time",
     "read_label_tif",
     "read_prediction",
     "read_recovery",
@@ -95,6 +97,7 @@ __all__ = [
     "repair",
     "save_labels",
     "write_bytes_atomically",
+    "write_encoded_prediction",
     "write_label_image",
     "write_prediction",
     "write_recovery",
@@ -133,7 +136,8 @@ def save_labels(
         If `labels` is no label image.
     SaveFailed
         If the disk is full, read-only, gone or forbidden. The earlier files are intact
-        and what was staged is removed.
+        and what was staged is removed; where the error names the status or the masks,
+        the labels are already in place, and `repair` does the rest.
     """
     folder, labels = Path(folder), compact_labels(labels)
     state = replace(state, saved_at=now(), labels_sha256=labels_sha256(labels))
@@ -162,11 +166,14 @@ def _publish(folder: Path, record: Record, labels: np.ndarray, *, write_labels: 
         if write_labels:
             staged = stage_bytes(folder / LABELS, encode_labels(labels, text))
             commit_label_image(staged, folder / LABELS)
-        keep_foreign_state(folder)
-        commit(staged_state, folder / STATE)
-        sync_folder(folder)
+        # From here on a failure is named after the file that it is about.
+        with saving(folder / STATE):
+            keep_foreign_state(folder)
+            commit(staged_state, folder / STATE)
+            sync_folder(folder)
         if staged_masks is not None:
-            swap_masks(folder, staged_masks, ours)
+            with saving(folder / MASKS):
+                swap_masks(folder, staged_masks, ours)
 
 
 def _stage_changed_masks(
@@ -257,8 +264,17 @@ def write_prediction(folder: Path, labels: np.ndarray, model_name: str) -> None:
     SaveFailed
         If it could not be written.
     """
+    write_encoded_prediction(folder, encode_prediction(labels, model_name))
+
+
+def encode_prediction(labels: np.ndarray, model_name: str) -> bytes:
+    """Encode a prediction as `write_prediction` does, which takes longer than the writing."""
+    return encode_labels(labels, json.dumps({"model": model_name}))
+
+
+def write_encoded_prediction(folder: Path, data: bytes) -> None:
+    """Write what `encode_prediction` gave; raises `SaveFailed` as `write_prediction` does."""
     path = Path(folder) / PREDICTION
-    data = encode_labels(labels, json.dumps({"model": model_name}))
     with saving(path):
         make_folder(path.parent)
     write_bytes_atomically(path, data)

@@ -89,10 +89,10 @@ class Layout:
         """Plan the tiles of one image; a diameter beyond sense is refused with `BadInput`."""
         scale = model.diameter / config.diameter if config.diameter else 1.0
         if not 1 / MAX_SCALE <= scale <= MAX_SCALE:
+            low, high = model.diameter / MAX_SCALE, model.diameter * MAX_SCALE
             raise BadInput(
                 f"A diameter of {config.diameter:g} px would rescale the image {scale:.3g} times;"
-                f" give one between {model.diameter / MAX_SCALE:.1f} and"
-                f" {model.diameter * MAX_SCALE:.0f} px."
+                f" give one between {math.ceil(low * 10) / 10:g} and {math.floor(high)} px."
             )
         multiple = model.info["input"]["multiple"]
         network_cell = multiple * math.ceil(scale * 8 / multiple)  # 8 px: scale right to 6 %

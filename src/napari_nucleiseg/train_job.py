@@ -32,6 +32,8 @@ from napari_nucleiseg.teaching import teach
 
 STOPPED = "stopped"
 """Names an empty file in a run whose model was made before its time."""
+DECIDED = "decided"
+"""Names an empty file in a run of whose model a person has said whether it is used."""
 IMAGENET = "imagenet"
 """To start from: an encoder that learned from ImageNet, and a decoder of random weights."""
 _SHIPPED = "nuclei"
@@ -111,15 +113,16 @@ def train(request: TrainRequest) -> Iterator[Progress]:
             learned = [*train_examples, *old]
             model = write_trained(request, split, learned, step.values["trained"])
             scores = step.values["trained"].scores
-            _mark_as_stopped(Path(request.out), request.finish_now)
+            _mark_as_new(Path(request.out), is_stopped=request.finish_now)
             values = {"model": str(model), "scores": scores}
             yield Progress(step.done, step.total, "Trained", "result", values)
         else:
             yield step
 
 
-def _mark_as_stopped(out: Path, is_stopped: bool) -> None:
+def _mark_as_new(out: Path, *, is_stopped: bool) -> None:
     """Tell a run that can be gone on with from one that has come to its end."""
+    (out / DECIDED).unlink(missing_ok=True)
     if is_stopped:
         (out / STOPPED).touch()
     else:

@@ -8,6 +8,7 @@ import pytest
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn import batches as nn_batches
 from napari_nucleiseg.nn.augment import crop_and_targets, example, median_diameter
 from napari_nucleiseg.nn.batches import OLD_SHARE, batches, draw_batch, sampling_weights
@@ -194,3 +195,17 @@ def test_the_median_diameter_is_that_of_a_disc() -> None:
     labels = (np.hypot(y - 30, x - 30) < 15).astype(np.int32)
     assert median_diameter(labels) == pytest.approx(30, abs=1)
     assert median_diameter(np.zeros((4, 4), np.int32)) == 20
+
+
+def test_ids_of_a_whole_slide_are_numbered_anew() -> None:
+    """As uint16, 65536 would be background and 65537 the nucleus 1."""
+    image, labels = make_image("fluorescence", (64, 64), 1)
+    large = np.where(labels > 0, labels.astype(np.int64) + 2**31 - 1 - labels.max(), 0)
+    np.testing.assert_array_equal(example("a", image, large).labels > 0, labels > 0)
+    assert len(np.unique(example("a", image, large).labels)) == len(np.unique(labels))
+
+
+def test_more_nuclei_than_can_be_numbered_are_refused() -> None:
+    labels = np.arange(2**17).reshape(256, 512)
+    with pytest.raises(BadInput, match="131071 nuclei; at most 65535"):
+        example("a", np.zeros(labels.shape, np.uint8), labels)

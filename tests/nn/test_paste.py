@@ -57,3 +57,11 @@ def test_crops_without_nuclei_or_without_ground_are_left_alone() -> None:
         image, labels = paste(first, second)
         np.testing.assert_array_equal(image, first[0])
         np.testing.assert_array_equal(labels, first[1])
+
+
+def test_high_ids_do_not_run_over() -> None:
+    image = np.zeros((32, 32, 3), np.uint8)
+    labels, other = np.zeros((2, 32, 32), np.uint16)
+    labels[2:10, 2:10], other[20:28, 20:28] = 40000, 25536
+    _, both = paste_nuclei(image, labels, image + 50, other, np.random.default_rng(0))
+    assert set(np.unique(both)) == {0, 40000, 65536}

@@ -204,7 +204,7 @@ class EvaluateDock(ScrollDock):
         self._job = run_job(
             job,
             on_progress=self._on_progress,
-            on_result=self._on_result,
+            on_result=partial(self._on_result, self._model),
             on_error=self._on_error,
             on_end=self._on_end,
             owner=self,
@@ -230,14 +230,14 @@ class EvaluateDock(ScrollDock):
             self._problems.append(step.values["error"])
         self.run_bar.show_progress(step)
 
-    def _on_result(self, step: Progress | None) -> None:
-        if step is None or self._model is None:
+    def _on_result(self, model: Model, step: Progress | None) -> None:
+        if step is None:
             return
         values = step.values
         self.table.show_rows([_row(each) for each in values["images"]])
         self.grid.show_values(_in_words(values["summary"]))
         count = values["summary"]["images"]
-        self.caption.setText(f"<b>{self._model.name}</b> on {_images(count)}, worst first")
+        self.caption.setText(f"<b>{model.name}</b> on {_images(count)}, worst first")
         self.run_bar.end(_end_in_words(self._problems))
         self._show_errors()
 

@@ -70,7 +70,10 @@ class PlaneResults:
         return self._maps[2] if self._maps[1] == (*_place(plane), plane.channel) else None
 
     def show(self, plane: ImagePlane, labels: np.ndarray) -> None:
-        """Show the labels of a plane; a layer that was deleted is made again.
+        """Show the labels of a plane.
+
+        A layer that was deleted is made again; one whose image has another size by now stays,
+        and a new one is made.
 
         Parameters
         ----------
@@ -87,7 +90,8 @@ class PlaneResults:
         if viewer is None:
             return
         made = self._made.get(plane.layer)
-        if made is None or made.layer not in viewer.layers:
+        is_usable = made is not None and made.layer in viewer.layers
+        if made is None or not is_usable or made.layer.data.shape != plane.grid:
             made = self._made[plane.layer] = _Made(_labels_layer(plane))
             viewer.add_layer(made.layer)
         _fill(made, plane, labels)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from napari_nucleiseg.session import Session
 
 
+_FAULT = "Segmenting failed; napari's notification says why."
+
+
 class Segmenter(QObject):
     """Segments one image, or all samples, one job at a time.
 
@@ -107,6 +110,9 @@ class Segmenter(QObject):
         except BadInput as error:
             self.failed.emit(str(error))
             return
+        except BaseException:
+            self.failed.emit(_FAULT)
+            raise
         found = count_in_words(step.values["labels"])
         self.ended.emit(f"{subject.name}: {found}{where and ', ' + where}.")
         if decode != self._session.decode:
@@ -156,7 +162,11 @@ class Segmenter(QObject):
         run.done += 1
         if sample_id not in session:
             return
-        session.note_state(sample_id, step.values["state"], int(labels.max(initial=0)))
+        state = step.values["state"]
+        is_kept = state.status is Status.PREDICTED
+        session.note_state(sample_id, state, int(labels.max(initial=0)) if is_kept else None)
+        if not is_kept:
+            return  # a person has corrected it meanwhile
         if session.model == step.values["model"]:
             session.keep_maps(sample_id, step.values["maps"])
         if self._layers.sample is session[sample_id]:
@@ -210,7 +220,7 @@ class Segmenter(QObject):
         if handle is self._job:
             # Neither result nor `BadInput`: a fault of the program, which napari shows.
             self._forget_job()
-            self.failed.emit("Segmenting failed; napari's notification says why.")
+            self.failed.emit(_FAULT)
         if run is not None and run.following():
             # Written before the job was stopped, but not told any more.
             job = partial(read_states, run.following())

@@ -16,7 +16,7 @@ from napari_nucleiseg.dataset import Sample
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.runs import keep_model
+from napari_nucleiseg.runs import keep_model, note_decision
 from napari_nucleiseg.session import Session
 
 
@@ -140,6 +140,8 @@ class Trial(QObject):
         self.back.setToolTip(self._old.name if self._old else "")
 
     def _on_refused(self) -> None:
+        if self._new is not None:
+            run_call(note_decision, self._new.folder, owner=self, must_finish=True)
         kept = f"{self._old.name} stays in use." if self._old else "The new model is not used."
         self.decided.emit(kept)
 

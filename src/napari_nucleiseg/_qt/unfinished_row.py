@@ -37,8 +37,13 @@ class UnfinishedRow(QWidget):
         """Offer to go on with a run, or hide without one."""
         self.setVisible(run is not None)
         if run is not None:
-            self.resume.setText(f"Resume {run.name}")
-            self.resume.setToolTip(f"Go on with {run.name}, which was stopped or interrupted.")
+            self.resume.setText(f"Decide on {run.name}" if run.is_trained else f"Resume {run.name}")
+            self.resume.setToolTip(
+                f"Compare {run.name}, which is trained, with the model in use."
+                if run.is_trained
+                else f"Go on with {run.name}, which was stopped or interrupted."
+            )
+            self.finish.setHidden(run.is_trained)
             self.finish.setText(f"Finish {run.name} now")
             self.finish.setToolTip("Make a model of its best weights so far.")
             self.finish.setEnabled(run.has_best)

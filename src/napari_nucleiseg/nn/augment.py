@@ -8,9 +8,11 @@ import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import intensity_range, normalise
 from napari_nucleiseg.nn.paste import paste_nuclei
 from napari_nucleiseg.nn.targets import targets_from_labels
+from napari_nucleiseg.numbering import number
 
 DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
 UNTOUCHED = 0.35
@@ -21,6 +23,7 @@ DOUBLED = 0.35
 """Share of those that are doubled in size, where nuclei are small enough: so the predictor
 doubles an image when it looks at it a second time for detail."""
 DOUBLED_BELOW = 32.0  # px: larger nuclei gain nothing in a doubled image
+_MOST_NUCLEI = 2**16 - 1
 PASTED = 0.35  # share of crops that get more nuclei, of another place in their image
 
 
@@ -74,18 +77,35 @@ def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") 
     image : (H, W) or (H, W, 3)
         As read.
     labels : (H, W) int
-        Nucleus ids 0..65535.
+        Nucleus ids, 0 is background.
+
+    Raises
+    ------
+    BadInput
+        If there are more than 65535 nuclei.
     """
+    labels = _renumbered(labels)
     scaled = normalise(image, *intensity_range(image))
     stretched = np.round((scaled + 1) * 127.5).astype(np.uint8)
     return Example(
         id=id,
         image=stretched,
-        labels=labels.astype(np.uint16),
+        labels=labels,
         modality=modality,
         diameter=median_diameter(labels),
         background=_background(stretched, labels),
     )
+
+
+def _renumbered(labels: np.ndarray) -> np.ndarray:
+    """Count nuclei from 1 on: ids of a whole slide may be too large for uint16."""
+    ids, _, numbers = number(labels)
+    if len(ids) > _MOST_NUCLEI:
+        raise BadInput(
+            f"The image has {len(ids)} nuclei; at most {_MOST_NUCLEI} are trained on in one: cut "
+            "it into parts."
+        )
+    return (numbers + 1).reshape(labels.shape).astype(np.uint16)
 
 
 def _background(image: np.ndarray, labels: np.ndarray) -> tuple[int, int, int]:

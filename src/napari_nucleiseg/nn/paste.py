@@ -32,7 +32,7 @@ def paste_nuclei(
     Returns
     -------
     image : (H, W, 3) uint8
-    labels : (H, W) uint16
+    labels : (H, W) uint16 or int32
     """
     free, lone = labels == 0, other_labels == 0
     pasted = _mostly_visible(other_labels, free) & free
@@ -43,8 +43,8 @@ def paste_nuclei(
     nuclei = background + (other_image - other_background) * gain
     share = cv2.GaussianBlur(pasted.astype(np.float32), (0, 0), 0.7)[..., None]
     mixed = np.clip(image + share * (nuclei - image), 0, 255).astype(np.uint8)
-    moved = other_labels + labels.max()
-    return mixed, np.where(pasted, moved, labels).astype(np.uint16)
+    moved = other_labels.astype(np.int32) + labels.max()
+    return mixed, np.where(pasted, moved, labels)
 
 
 def _mostly_visible(labels: np.ndarray, free: np.ndarray) -> np.ndarray:
