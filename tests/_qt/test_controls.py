@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
 from soup import Soup
 
 from napari_nucleiseg._qt.controls import Control, control_for
@@ -83,3 +84,17 @@ def test_a_parameter_that_no_control_shows(qtbot: QtBot) -> None:
     field.name = "pair"
     with pytest.raises(TypeError, match="pair is a tuple"):
         control_for(field, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"), [("100", 96), ("113", 128), ("33", 32), ("1024", 1024)]
+)
+def test_what_must_be_a_multiple_is_rounded(typed: str, taken: int, qtbot: QtBot) -> None:
+    beans = shown("beans", qtbot)
+    said = heard(beans)
+    beans.box.selectAll()
+    qtbot.keyClicks(beans.box, typed)
+    qtbot.keyClick(beans.box, Qt.Key.Key_Return)
+    assert beans.value() == taken
+    assert beans.box.text() == str(taken)
+    assert said == [taken]

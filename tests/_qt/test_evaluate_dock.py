@@ -72,6 +72,13 @@ def test_scores_stand_worst_first_and_only_of_images_with_masks(dock, qtbot):
     assert "2 images" in dock.caption.text()
 
 
+def test_scores_bear_the_name_of_the_model_that_was_asked(dock, qtbot):
+    qtbot.mouseClick(dock.run_bar.start_button, Qt.MouseButton.LeftButton)
+    dock._use_model(next(each for each in dock.models.models if each.name != "mine"))
+    qtbot.waitUntil(lambda: not dock.run_bar.is_running, timeout=60_000)
+    assert "mine" in dock.caption.text()
+
+
 def test_a_click_on_a_row_opens_the_image_with_its_errors(dock, viewer, qtbot):
     evaluate(dock, qtbot)
     go_to(dock, qtbot, "bad")

@@ -33,7 +33,7 @@ def texts(form: ConfigForm) -> list[str]:
 
 def test_a_form_starts_with_the_defaults_and_names_every_parameter(soup: ConfigForm) -> None:
     assert soup.config == Soup()
-    assert texts(soup) == ["Salt", "Water", "Heat", "Vegan", "Kind"]
+    assert texts(soup) == ["Salt", "Water", "Beans", "Heat", "Vegan", "Kind"]
     shown = [soup.control(name).value() for name in ("salt", "water", "heat", "vegan", "kind")]
     assert shown == [0.5, 20, 0.002, True, "bean"]
 

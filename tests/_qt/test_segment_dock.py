@@ -21,6 +21,7 @@ from tiny_models import write_tiny_model
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.segment_dock import SegmentDock, median_diameter
 from napari_nucleiseg._qt.source_box import Source
+from napari_nucleiseg._qt.subjects import SampleSubject
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.session import session_for
@@ -426,6 +427,29 @@ def test_an_image_layer_gets_labels_where_it_lies(window: Window) -> None:
     assert not result.data.any()
 
 
+def test_an_image_that_has_another_size_by_now_gets_a_new_layer(window: Window) -> None:
+    layer = window.viewer.add_image(np.eye(60, dtype=np.uint8) * 200, name="mine")
+    window.choose(Source.LAYER)
+    window.segment()
+    layer.data = np.eye(80, dtype=np.uint8) * 200
+    window.segment()
+    made = [each for each in window.viewer.layers if each.name.startswith("mine nuclei")]
+    assert [each.data.shape[0] for each in made] == [60, 80]
+
+
+def test_a_fault_frees_the_dock(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a fault of the program")
+
+    monkeypatch.setattr(SampleSubject, "show", fail)
+    with window.qtbot.captureExceptions() as faults:
+        window.press()
+        window.until(lambda: not window.dock.run_bar.is_running)
+    assert [kind for kind, *_ in faults] == [ZeroDivisionError]
+    assert "Segmenting failed" in window.status
+    assert window.dock.run_bar.start_button.isEnabled()
+
+
 def test_without_a_dataset_an_image_in_napari_is_enough(
     viewer: Any, tmp_path: Path, qtbot: QtBot
 ) -> None:
@@ -509,6 +533,21 @@ def test_other_samples_can_be_looked_at_meanwhile(window: Window) -> None:
     window.until(lambda: not window.dock.segmenter.is_running)
     assert np.array_equal(window.labels == 9, drawn)
     assert len(np.unique(window.labels)) == 5
+
+
+def test_a_sample_that_is_corrected_meanwhile_keeps_its_labels_and_its_count(
+    window: Window,
+) -> None:
+    gate = window.gate()
+    window.choose(Source.DATASET)
+    window.press()
+    window.wait_for_gate(gate)
+    window.session.save(window.session["b"], squares((EDGE, EDGE), (10, 10)))
+    gate.let_through(3)
+    window.until(lambda: not window.dock.segmenter.is_running)
+    assert window.session.state_of(window.session["b"]).status is Status.CORRECTED
+    assert window.session.counts["b"] == 1
+    assert not window.labels.any(), "what was on show stays"
 
 
 def test_a_damaged_sample_does_not_stop_the_others(window: Window) -> None:

@@ -214,6 +214,17 @@ def test_keeping_the_old_model_goes_back_to_the_form(dock, session, qtbot):
     assert not dock.unfinished.isVisible(), "it has come to its end"
 
 
+def test_a_model_that_nobody_decided_on_is_offered_again(dock, session, qtbot):
+    train(dock, qtbot)
+    other = TrainDock(session.viewer_of_test, session, Engine("train_fakes:JOBS"))
+    qtbot.addWidget(other)
+    assert other.unfinished.resume.text() == "Decide on new-one"
+    assert other.unfinished.finish.isHidden()
+    press(qtbot, other.unfinished.resume)
+    wait_for_end(other, qtbot)
+    assert other.pages.currentWidget() is other.trial.gate
+
+
 def test_a_row_of_the_gate_opens_its_image(dock, session, qtbot):
     train(dock, qtbot)
     gate = dock.trial.gate

@@ -74,6 +74,7 @@ def test_a_model_that_is_used_is_kept_and_the_old_one_is_a_click_away(desk, qtbo
     use(desk, qtbot)
     assert desk.session.model.name == "new one"
     assert desk.session.model.folder.parent == user_models_folder()
+    assert is_decided(desk)
     assert desk.decided == ["new one is in use now."]
     assert not desk.trial.back.isHidden()
     desk.press(desk.trial.back)
@@ -82,10 +83,17 @@ def test_a_model_that_is_used_is_kept_and_the_old_one_is_a_click_away(desk, qtbo
     assert desk.trial.back.isHidden()
 
 
+def is_decided(desk):
+    """Else the model is offered again when napari is opened the next time."""
+    return (desk.trained.parent / "decided").exists()
+
+
 def test_a_model_that_is_refused_changes_nothing(desk):
     compare(desk)
+    assert not is_decided(desk)
     desk.press(desk.trial.gate.keep)
     assert desk.decided == ["old one stays in use."]
+    assert is_decided(desk)
     assert desk.session.model.name == "old one"
     assert not (user_models_folder() / "new one").exists()
     assert desk.trial.back.isHidden()

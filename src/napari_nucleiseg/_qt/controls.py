@@ -89,11 +89,26 @@ class _FloatBox(QDoubleSpinBox):
         return self.locale().toString(value, "g", 7)
 
 
+class _MultipleBox(QSpinBox):
+    """Rounds what is typed to a multiple."""
+
+    def __init__(self, multiple: int) -> None:
+        super().__init__()
+        self._multiple = multiple
+
+    def valueFromText(self, text: str) -> int:  # noqa: N802 - Qt's name
+        return round(super().valueFromText(text) / self._multiple) * self._multiple
+
+
 def _box_for(field: Field) -> QSpinBox | QDoubleSpinBox:
     about = field.metadata
     step = about["step"]
     kind: type = int if isinstance(field.default, int) else float
-    box = QSpinBox() if kind is int else _FloatBox(_decimals(field), fixed=step is not None)
+    box = (
+        _MultipleBox(about["multiple"])
+        if kind is int
+        else _FloatBox(_decimals(field), fixed=step is not None)
+    )
     box.setRange(kind(about["low"]), kind(about["high"]))
     if step is None:
         box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)

@@ -141,7 +141,7 @@ class Trial(QObject):
 
     def _on_refused(self) -> None:
         if self._new is not None:
-            run_call(note_decision, self._new.folder, owner=self, must_finish=True)
+            note_decision(self._new.folder)
         kept = f"{self._old.name} stays in use." if self._old else "The new model is not used."
         self.decided.emit(kept)
 
