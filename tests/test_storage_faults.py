@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_nucleiseg import atomic
+from napari_nucleiseg import atomic, storage
 from napari_nucleiseg.lock import DatasetLock
 from napari_nucleiseg.storage import (
     SampleState,
@@ -322,4 +322,22 @@ def test_a_file_above_the_limit_changes_nothing(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert tree(folder) == before
+    check_repaired(folder)
+
+
+def test_masks_that_cannot_be_put_in_place_are_named_and_the_labels_are_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where another program has the folder open."""
+    folder = make_sample(tmp_path / "sample", 1)
+
+    def fail(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "in use")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "swap_masks", fail)
+        with pytest.raises(SaveFailed, match=r"masks was not saved because you have no permission"):
+            save(folder, 2)
+    np.testing.assert_array_equal(read_label_tif(folder / "labels.tif"), some_labels(2))
+    assert repair(folder)
     check_repaired(folder)

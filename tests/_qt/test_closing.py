@@ -27,8 +27,9 @@ from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.docks import dataset_dock
 from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg._qt.memory import remember_correction_folder
 from napari_nucleiseg.models import user_models_folder
-from napari_nucleiseg.storage import DatasetLock, SaveFailed, read_label_tif
+from napari_nucleiseg.storage import DatasetLock, SaveFailed, read_label_tif, write_label_image
 
 TESTS = Path(__file__).parents[1]
 DRAWN = squares((EDGE, EDGE), (70, 70))
@@ -148,6 +149,45 @@ def test_what_cannot_be_saved_is_rescued_and_comes_back(
     np.testing.assert_array_equal(again.layers.draft.current_labels(), DRAWN)
 
 
+def test_what_is_rescued_does_not_hide_earlier_corrections(
+    desks: Callable[[], Desk],
+    squares_folder: Path,
+    told: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are in a folder of their own, whose drive cannot be written just now."""
+    own = tmp_path / "own"
+    remember_correction_folder(squares_folder, own)
+    write_label_image_in(own / "a", DRAWN)
+
+    def fail_there(work: sample_files.Work) -> Any:
+        if own in work.folder.parents:
+            raise SaveFailed("The drive is gone.")
+        return sample_files.save_work(work)
+
+    for module in (saving, closing):
+        monkeypatch.setattr(module, "save_work", fail_there)
+    desk = desks()
+    with DatasetLock.acquire(squares_folder):
+        desk.open(squares_folder)
+        assert desk.layers.session.correction_folder == own
+        desk.draw()
+        desk.window.close()
+        rescued = rescue_folder(squares_folder)
+        assert str(rescued) in told[0]
+        assert f"Copy what is in it to\n{own}" in told[0]
+        np.testing.assert_array_equal(read_label_tif(rescued / "b" / "labels.tif"), DRAWN)
+        again = desks()
+        again.open(squares_folder)
+        assert again.layers.session.correction_folder == own
+
+
+def write_label_image_in(folder: Path, labels: np.ndarray) -> None:
+    folder.mkdir(parents=True)
+    write_label_image(folder / "labels.tif", labels)
+
+
 def test_what_cannot_be_rescued_either_keeps_the_window(
     desks: Callable[[], Desk],
     squares_folder: Path,
@@ -224,6 +264,7 @@ import napari
 from qtpy.QtCore import QTimer
 from napari_nucleiseg._qt.docks import dataset_dock
 from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg._qt.memory import remember_correction_folder
 
 viewer = napari.Viewer()
 layers = layers_for(viewer)

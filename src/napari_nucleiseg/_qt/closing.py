@@ -36,8 +36,8 @@ class CloseGuard(QObject):
     """Saves, stops jobs and lets go of the dataset before a window closes.
 
     Work that cannot be saved is put into `rescue_folder`, from where it comes back when the
-    dataset is opened again. If that is not possible either, the person is asked whether to
-    close at all.
+    dataset is opened again, unless its corrections have a folder elsewhere already. If that is
+    not possible either, the person is asked whether to close at all.
     """
 
     def __init__(self, window: QWidget, layers: SampleLayers, saving: Saving) -> None:
@@ -83,17 +83,17 @@ class CloseGuard(QObject):
                 lost.append(str(error))
         if lost:
             return self._ask(lost[0])
-        remember_correction_folder(session.dataset.root, folder)
-        self._tell(reasons[0], folder)
+        if session.correction_folder is None:
+            remember_correction_folder(session.dataset.root, folder)
+            how = "and come back when you open the dataset again."
+        else:
+            # Remembered instead of that folder, it would hide all that was saved there before.
+            how = f"Copy what is in it to\n{session.correction_folder}\nonce that can be written."
+        self._tell(f"{reasons[0]}\n\nYour corrections are safe in\n{folder}\n{how}")
         return True
 
-    def _tell(self, reason: str, folder: Path) -> None:
-        QMessageBox.information(
-            self._window,
-            "Corrections kept elsewhere",
-            f"{reason}\n\nYour corrections are safe in\n{folder}\nand come back when you open "
-            "the dataset again.",
-        )
+    def _tell(self, message: str) -> None:
+        QMessageBox.information(self._window, "Corrections kept elsewhere", message)
 
     def _ask(self, reason: str) -> bool:
         answer = QMessageBox.warning(
