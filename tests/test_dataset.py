@@ -271,9 +271,13 @@ def test_a_table_of_other_samples_is_passed_over_unless_it_was_named(tmp_path: P
 )
 def test_a_table_that_is_none(tmp_path: Path, content: bytes, said: str) -> None:
     kaggle(tmp_path, "a")
-    (tmp_path / "samples.csv").write_bytes(content)
+    table = tmp_path / "samples.csv"
+    table.write_bytes(content)
     with pytest.raises(BadInput, match=said):
-        read_dataset(tmp_path)
+        read_dataset(tmp_path, table=table)
+    dataset = read_dataset(tmp_path)
+    assert len(dataset.samples) == 1, "a table that happens to lie there stops nobody"
+    assert said in dataset.problems[0]
 
 
 # --- splitting

@@ -252,3 +252,9 @@ def test_repeated_random_edits_keep_labels_sound() -> None:
         changed = set(np.unique(before[found.index])) | set(np.unique(found.values))
         assert changed <= {0, *np.unique(before)} | set(found.touched)
     assert labels.max() > 3
+
+
+@pytest.mark.parametrize("line", [np.zeros((0, 2)), np.array([[1.0, 9.0]]), np.full((3, 2), 5.0)])
+def test_a_cut_without_a_line_is_refused(line: np.ndarray) -> None:
+    with pytest.raises(BadInput, match="has no length"):
+        edits.split_by_line(disc((40, 40), 20, 20, 9).astype(np.int32), 1, line)

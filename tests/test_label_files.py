@@ -11,6 +11,7 @@ from PIL import Image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import (
     decode_labels,
+    is_sealed,
     labels_sha256,
     read_label_file,
     read_label_tif,
@@ -218,3 +219,17 @@ def test_a_pipe_does_not_hang_the_reader(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "labels.tif")
     with pytest.raises(BadInput, match="not a regular file"):
         read_label_tif(tmp_path / "labels.tif")
+
+
+@pytest.mark.parametrize(("shape", "highest"), [((64, 64), 9), ((9000, 9000), 70000)])
+def test_our_own_files_are_known_by_their_header(
+    tmp_path: Path, shape: tuple[int, int], highest: int
+) -> None:
+    labels = np.zeros(shape, np.int32)
+    labels[2, 2] = highest
+    path = tmp_path / "labels.tif"
+    write_label_image(path, labels)
+    assert is_sealed(path)
+    tifffile.imwrite(path, labels[:64, :64])
+    assert not is_sealed(path)
+    assert not is_sealed(tmp_path / "missing.tif")

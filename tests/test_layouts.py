@@ -84,6 +84,42 @@ def test_one_name_in_train_and_test_gives_two_ids(tmp_path: Path) -> None:
     assert len({each.folder for each in found.samples}) == 3
 
 
+def test_one_name_in_train_and_val_gives_two_ids(tmp_path: Path) -> None:
+    """Both are of the side that is trained on."""
+    made(tmp_path, "train/images/1.png", "val/images/1.png", "test/images/1.png")
+    found = find_samples(tmp_path)
+    assert {each.id: each.split for each in found.samples} == {
+        "train-1": "train",
+        "val-1": "train",
+        "test-1": "test",
+    }
+
+
+def test_ids_that_differ_in_case_alone_are_numbered(tmp_path: Path) -> None:
+    made(tmp_path, "A.tif", "a.tif", "a-2.tif")
+    ids = [each.id for each in find_samples(tmp_path).samples]
+    assert len({each.casefold() for each in ids}) == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "ids", "said"),
+    [
+        (["a.tif", "b.tif", "test/c.tif"], ["a", "b"], "1 image in test is passed over"),
+        (["a.tif", "b.tif", "first test of stain/c.tif"], ["a", "b"], "first test of stain"),
+        (["overview.png", "train/a.tif", "test/b.tif"], ["a", "b"], "1 image in"),
+        (["a.tif", "images/b.tif", "images/c.tif"], ["b", "c"], "a.tif, is passed over"),
+        (["a.tif", "x/images/x.png", "y/images/y.png"], ["x", "y"], "a.tif, is passed over"),
+    ],
+)
+def test_images_beside_a_dataset_are_spoken_of(
+    tmp_path: Path, names: list[str], ids: list[str], said: str
+) -> None:
+    found = find_samples(made(tmp_path, *names))
+    assert [each.id for each in found.samples] == ids
+    (problem,) = found.problems
+    assert said in problem
+
+
 @pytest.mark.parametrize("masks", ["masks", "labels"])
 @pytest.mark.parametrize("ending", ["", "_mask", "_masks", "_label"])
 def test_images_beside_masks_of_the_same_stem(tmp_path: Path, masks: str, ending: str) -> None:
@@ -124,6 +160,14 @@ def test_cellpose(tmp_path: Path, mask: str) -> None:
     assert found.layout == "cellpose"
     assert masks_of(tmp_path) == {"a": [mask], "b": []}
     assert found.samples[0].folder == tmp_path / "nucleiseg/a"
+
+
+def test_cellposes_own_data(tmp_path: Path) -> None:
+    names = ["0_img.png", "0_masks.png", "1_img.png", "1_masks.png", "1_flows.tif", "2_img.png"]
+    flat = made(tmp_path / "flat", *names)
+    assert masks_of(flat) == {"0_img": ["0_masks.png"], "1_img": ["1_masks.png"], "2_img": []}
+    folders = made(tmp_path / "two", "images/0_img.png", "images/0.png", "masks/0_masks.png")
+    assert masks_of(folders) == {"0": ["masks/0_masks.png"], "0_img": []}
 
 
 def test_a_flat_folder_of_images(tmp_path: Path) -> None:

@@ -167,13 +167,6 @@ class TrainConfig(Config):
         low=0.1,
         high=1.0,
     )
-    distillation: float = parameter(
-        0.0,
-        "Share of the targets that are the maps which the model to start from gives when it looks "
-        "twice at an image and at its mirror images; the rest are the labels (Hinton et al. 2015).",
-        low=0.0,
-        high=0.9,
-    )
     validation: float = parameter(0.15, "Share of the fields that are held out.", low=0.0, high=0.9)
     freeze_encoder: bool = parameter(False, "Train the decoder only.")
     freeze_norm: bool = parameter(

@@ -166,7 +166,13 @@ def _with_table(found: Found, table: Path | None, *, required: bool) -> Dataset:
     problems = list(found.problems)
     samples = found.samples
     if table is not None:
-        rows = _read_table(table)
+        try:
+            rows = _read_table(table)
+        except BadInput as error:
+            if required:
+                raise
+            # A table of somebody else, which happens to lie there.
+            return Dataset(found.root, found.layout, samples, (*problems, str(error)))
         known = [each for each in samples if each.id in rows]
         if known and len(known) < len(samples):
             problems.append(

@@ -111,7 +111,8 @@ def split_by_line(labels: np.ndarray, id: int, line: np.ndarray) -> Edit:
         not divide the nucleus.
     """
     line = np.asarray(line, np.float64)
-    if line.ndim != 2 or line.shape[1] != 2 or not np.isfinite(line).all() or not np.ptp(line):
+    is_line = line.ndim == 2 and line.shape[1] == 2 and len(line) > 1 and np.isfinite(line).all()
+    if not is_line or not np.ptp(line, axis=0).any():
         raise BadInput("The line has no length; draw it from one side of the nucleus to the other.")
     window, mask = _find(labels, id)
     line = line - [window[0].start, window[1].start]

@@ -31,7 +31,8 @@ _MAX_BYTES = 4 * MAX_PIXELS + 2**24
 # Kept in our own files' header, so that a flipped bit is found wherever it sits.
 _SEAL = "napari-nucleiseg sha256:"
 
-_HEAD = 4096  # bytes, where tifffile puts the header's texts
+# Bytes, in which tifffile puts the header's texts: behind the places of all strips of 256 KiB.
+_HEAD = 2**14 + 8 * _MAX_BYTES // 2**18
 
 # tifffile and the codecs below it raise whatever a corrupt byte leads them to.
 _DECODE_ERRORS = (

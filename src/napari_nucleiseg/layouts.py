@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ _IMAGE_FOLDERS = ("inputs", "input", "images", "image")
 _MASK_FOLDERS = ("masks", "labels", "mask", "label")
 _ORIGINAL_MASKS = "masks.original"
 _MASK_ENDING = re.compile(r"_(cp_)?(masks?|labels?)$", re.IGNORECASE)
+_IMAGE_ENDING = re.compile(r"_img$", re.IGNORECASE)
 _BY_PRODUCT = re.compile(r"_(cp_output|cp_flows|flows|outlines)$", re.IGNORECASE)
 _SIDE = re.compile("(train|training|val|valid|validation)|(test|testing)")
 _SPLIT = re.compile(f"(?:^|[^a-z])(?:{_SIDE.pattern})(?:[^a-z]|$)")
@@ -103,8 +104,8 @@ def find_samples(folder: Path) -> Found:
     found = _find(folder, _MAX_NESTING)
     if found is None:
         raise BadInput(_nothing_found(folder))
-    samples = sorted(_with_unique_ids(found.samples), key=lambda each: natural_key(each.id))
-    return replace(found, samples=tuple(samples))
+    samples = sorted(found.samples, key=lambda each: natural_key(each.id))
+    return replace(found, samples=tuple(_with_unique_ids(samples)))
 
 
 def single_image(path: Path) -> Found:
@@ -131,11 +132,30 @@ def _find(folder: Path, nesting: int) -> Found | None:
     """Try the layouts, the most specific first."""
     folders, files = _entries(folder)
     found = _kaggle(folder, folders) or _paired(folder, folders) or _splits(folder, folders)
-    if found is None and files:
-        found = _beside(folder)
+    if files:
+        found = _with_files(folder, files, found)
     if found is None and nesting:
         found = _nested(folder, folders, nesting)
     return found
+
+
+def _with_files(folder: Path, files: Sequence[Path], found: Found | None) -> Found | None:
+    """Choose between images in a folder itself and a dataset below it, and name the others."""
+    own = _beside(folder)
+    if found is None or own is None or any(each.folder == folder for each in found.samples):
+        return found or own  # the files of one sample stand in its folder
+    if len(own.samples) > len(found.samples):
+        below = found.samples[0].image_path.relative_to(folder).parts[0]
+        text = f"{_passed_over(len(found.samples), f'in {below}')}: open {folder / below}."
+        return replace(own, problems=(*own.problems, text))
+    where = f"in {folder} itself, such as {files[0].name},"
+    text = f"{_passed_over(len(files), where)}: put them into a folder of their own."
+    return replace(found, problems=(*found.problems, text))
+
+
+def _passed_over(count: int, where: str) -> str:
+    images = "1 image {} is" if count == 1 else f"{count} images {{}} are"
+    return f"{images.format(where)} passed over"
 
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -220,7 +240,8 @@ def _paired(folder: Path, folders: Sequence[Path]) -> Found | None:
         return None
     masks_folder = _first_named(folders, _MASK_FOLDERS)
     images, problems = _one_for_each_stem(images)
-    masks = _masks_by_stem(_files_in(masks_folder) if masks_folder else [])
+    names = _mask_names(image.stem for image in images)
+    masks = _masks_by_stem(_files_in(masks_folder) if masks_folder else [], names)
     layout = "merged" if images_folder.name.lower().startswith("input") else "labels"
     samples = tuple(_sample(image, masks.pop(image.stem, ()), layout) for image in images)
     left = [path for paths in masks.values() for path in paths]
@@ -235,11 +256,21 @@ def _first_named(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
     return next((by_name[name] for name in names if name in by_name), None)
 
 
-def _masks_by_stem(masks: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
-    """Key each mask by its image's stem: its own, without an ending such as ``_mask``."""
+def _mask_names(stems: Iterable[str]) -> dict[str, str]:
+    """Map what a mask may be called, but for its ending, to the stem of its image.
+
+    That is the image's stem, or, as Cellpose's data has it, the stem without ``_img``.
+    """
+    stems = list(stems)
+    return {_IMAGE_ENDING.sub("", stem): stem for stem in stems} | {stem: stem for stem in stems}
+
+
+def _masks_by_stem(masks: Sequence[Path], names: dict[str, str]) -> dict[str, tuple[Path, ...]]:
+    """Key each mask by its image's stem, or by its own name where there is no such image."""
     by_stem: dict[str, tuple[Path, ...]] = {}
     for mask in _one_for_each_stem(masks)[0]:
-        by_stem.setdefault(_MASK_ENDING.sub("", mask.stem), (mask,))
+        name = _MASK_ENDING.sub("", mask.stem)
+        by_stem.setdefault(names.get(name, name), (mask,))
     return by_stem
 
 
@@ -265,10 +296,11 @@ def _one_for_each_stem(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ..
 def _beside(folder: Path) -> Found | None:
     """Take the files of one folder, some of which may be masks of others."""
     files = _entries(folder)[1]
-    stems = {path.stem for path in files}
-    belongs = {path: _base(path.stem) for path in files if _base(path.stem) in stems}
+    names = _mask_names(path.stem for path in files)
+    belongs = {path for path in files if _base(path.stem) in names}
     images, problems = _one_for_each_stem([path for path in files if path not in belongs])
-    masks = _masks_by_stem([path for path in belongs if _MASK_ENDING.search(path.stem)])
+    annotations = [path for path in files if path in belongs and _MASK_ENDING.search(path.stem)]
+    masks = _masks_by_stem(annotations, names)
     layout = "cellpose" if masks else "images"
     samples = tuple(_sample(image, masks.get(image.stem, ()), layout) for image in images)
     return Found(folder, layout, samples, problems) if samples else None
@@ -303,10 +335,15 @@ def _join(folder: Path, parts: Sequence[tuple[Found, str]]) -> Found | None:
         return None
     if len(parts) == 1 and not _SIDE.fullmatch(parts[0][0].root.name.lower()):
         return parts[0][0]
-    samples = tuple(replace(each, split=split) for found, split in parts for each in found.samples)
+    splits = [split for _, split in parts]
+    # Of several folders for one side, as train and val, each gives its own name.
+    sides = [s if splits.count(s) == 1 else found.root.name for found, s in parts]
+    samples = _with_sides(
+        [[replace(each, split=split) for each in found.samples] for found, split in parts], sides
+    )
     problems = tuple(text for found, _ in parts for text in found.problems)
     layouts = [found.layout for found, _ in parts if found.layout != "images"] or ["images"]
-    return Found(folder, layouts[0], samples, problems)
+    return Found(folder, layouts[0], tuple(samples), problems)
 
 
 def _nested(folder: Path, folders: Sequence[Path], nesting: int) -> Found | None:
@@ -319,12 +356,23 @@ def _nested(folder: Path, folders: Sequence[Path], nesting: int) -> Found | None
     return found[0] if found else None
 
 
-def _with_unique_ids(samples: Sequence[Sample]) -> list[Sample]:
+def _with_sides(parts: Sequence[Sequence[Sample]], sides: Sequence[str]) -> list[Sample]:
     """Tell apart samples of one name in ``train`` and ``test``."""
-    count: dict[str, int] = defaultdict(int)
-    for each in samples:
-        count[each.id.casefold()] += 1
+    count = Counter(each.id.casefold() for part in parts for each in part)
     return [
-        replace(each, id=f"{each.split}-{each.id}") if count[each.id.casefold()] > 1 else each
-        for each in samples
+        replace(each, id=f"{side}-{each.id}") if count[each.id.casefold()] > 1 else each
+        for part, side in zip(parts, sides, strict=True)
+        for each in part
     ]
+
+
+def _with_unique_ids(samples: Sequence[Sample]) -> Iterator[Sample]:
+    """Give a number to each id that is taken, as a file system sees it that ignores case."""
+    taken: set[str] = set()
+    for each in samples:
+        name, number = each.id, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{each.id}-{number}"
+        taken.add(name.casefold())
+        yield replace(each, id=name)

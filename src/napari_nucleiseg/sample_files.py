@@ -120,8 +120,10 @@ class Opened:
     image_sha256 : str
     intensity : (low, high)
         Range of the image that is worth seeing.
+    folder : Path
+        Where its corrections were written when it was opened.
     saved_sha256 : str
-        Hash of `labels.tif`; "" where there is none.
+        Hash of `labels.tif` in `folder`; "" where there is none.
     prediction : (H, W) int32, or None
         The kept prediction that a correction began with.
     recovery : Recovery, or None
@@ -135,6 +137,7 @@ class Opened:
     state: SampleState
     image_sha256: str
     intensity: tuple[float, float]
+    folder: Path
     saved_sha256: str = ""
     prediction: np.ndarray | None = None
     recovery: Recovery | None = None
@@ -179,6 +182,7 @@ def open_sample(sample: Sample, folder: Path, *, writable: bool) -> Opened:
         state,
         image_sha256,
         intensity_range(image),
+        folder,
         labels_sha256(labels) if corrected else "",
         prediction,
         recovery,

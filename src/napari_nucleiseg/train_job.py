@@ -28,7 +28,6 @@ from napari_nucleiseg.splits import (
     split_samples,
     with_truth,
 )
-from napari_nucleiseg.teaching import teach
 
 STOPPED = "stopped"
 """Names an empty file in a run whose model was made before its time."""
@@ -90,8 +89,6 @@ def train(request: TrainRequest) -> Iterator[Progress]:
     train_examples = yield from read_examples(split[TRAIN])
     validation = yield from read_examples(judges(split))
     old = yield from read_examples(split.get(OLD, ()))
-    if start and request.config.distillation and not request.finish_now:
-        train_examples = yield from teach(start, train_examples)
 
     from napari_nucleiseg.nn.training import train_network
 
@@ -139,11 +136,6 @@ def _model_to_start_from(request: TrainRequest) -> Model | None:
         raise BadInput(
             "There is no model whose weights could be averaged with the trained ones; start from "
             "a model, or leave share of new at 1."
-        )
-    if request.config.distillation and request.start in ("", IMAGENET):
-        raise BadInput(
-            "There is no model whose maps could be learned; start from a model, or leave "
-            "distillation at 0."
         )
     if request.start in ("", IMAGENET):
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import shutil
 import threading
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from squares import squares, write_sample
 from napari_nucleiseg import sample_files
 from napari_nucleiseg._qt import opening as opening_module
 from napari_nucleiseg._qt import saving as saving_module
+from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.dataset_model import ROW
 from napari_nucleiseg._qt.key_button import KeyCap
@@ -351,7 +354,8 @@ def test_a_failed_save_is_spoken_of_until_it_is_done(opened, qtbot, monkeypatch,
     elsewhere = tmp_path / "elsewhere"
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(elsewhere))
     press(opened, "Save elsewhere…")
-    qtbot.waitUntil(lambda: (elsewhere / "a" / "labels.tif").exists())
+    own = elsewhere / rescue_folder(opened.session.dataset.root).name
+    qtbot.waitUntil(lambda: (own / "a" / "labels.tif").exists())
     qtbot.waitUntil(lambda: not opened.layers.saving.failures)
     qtbot.waitUntil(lambda: not opened.layers.draft.unsaved)
     assert "are written to" in opened.banner.notice.text
@@ -362,13 +366,62 @@ def test_the_other_folder_is_found_again(opened, qtbot, monkeypatch, tmp_path, s
     elsewhere = tmp_path / "elsewhere"
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(elsewhere))
     opened._notices.choose_folder()
-    qtbot.waitUntil(lambda: opened.session.correction_folder == elsewhere)
+    own = elsewhere / rescue_folder(squares_folder).name
+    qtbot.waitUntil(lambda: opened.session.correction_folder == own)
     paint(opened)
     labels = opened.layers.draft.current_labels()
     open_and_wait(qtbot, opened, squares_folder)
-    assert opened.session.correction_folder == elsewhere
+    assert opened.session.correction_folder == own
     show(qtbot, opened, "a")
     assert np.array_equal(opened.layers.draft.current_labels(), labels)
+    assert opened._notices is not None
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(own))
+    opened._notices.choose_folder()
+    qtbot.waitUntil(lambda: not opened.layers.saving.is_busy)
+    assert opened.session.correction_folder == own, "not in a folder of its own once more"
+
+
+def test_another_folder_that_is_away_is_named_and_nothing_is_written_beside_it(
+    opened, qtbot, monkeypatch, tmp_path, squares_folder
+):
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(elsewhere))
+    opened._notices.choose_folder()
+    qtbot.waitUntil(lambda: opened.session.correction_folder is not None)
+    paint(opened)
+    labels = opened.layers.draft.current_labels()
+    opened.session.close_dataset()
+    qtbot.waitUntil(lambda: not opened.layers.saving.is_busy)
+    elsewhere.rename(tmp_path / "away")
+    open_and_wait(qtbot, opened, squares_folder)
+    assert "which is not there now" in opened.session.read_only
+    assert not elsewhere.exists()
+    (tmp_path / "away").rename(elsewhere)
+    open_and_wait(qtbot, opened, squares_folder)
+    show(qtbot, opened, "a")
+    assert np.array_equal(opened.layers.draft.current_labels(), labels)
+
+
+def test_a_folder_that_cannot_be_made_is_not_proposed(opened, monkeypatch, tmp_path):
+    proposed = []
+
+    def fail(*_, **__):
+        raise OSError(errno.EDQUOT, "quota")
+
+    monkeypatch.setattr(Path, "mkdir", fail)
+    monkeypatch.setattr(
+        QFileDialog, "getExistingDirectory", lambda *words, **__: proposed.append(words[2]) or ""
+    )
+    opened._notices.choose_folder()
+    assert proposed == [str(Path.home())]
+
+
+def test_a_search_that_fits_nothing_in_the_next_dataset_shows_nothing(opened, qtbot, tmp_path):
+    opened.list.search.setText("a")
+    write_sample(tmp_path / "next" / "x", squares((64, 64), (5, 5)), masks=True)
+    opened.session.open_dataset(tmp_path / "next")
+    assert ids(opened) == []
+    assert opened.session.order == ()
 
 
 def test_a_dataset_stays_open_while_its_corrections_cannot_be_saved(

@@ -42,6 +42,21 @@ def test_an_edit_is_one_step_of_undo(shown):
     assert not shown.draft.unsaved
 
 
+def test_an_edit_leaves_the_brush_on_its_nucleus_or_on_a_free_id(shown):
+    """Else the next stroke would be part of another nucleus."""
+    layer = shown.labels_layer
+    highest = int(layer.data.max())
+    assert highest >= 2
+    layer.selected_label = 1
+    shown.draft.apply_edit(edits.smooth(layer.data, 1))
+    assert layer.selected_label == 1
+    layer.selected_label = highest + 1
+    y, x = np.argwhere(layer.data == 1).mean(axis=0)
+    shown.draft.apply_edit(edits.split_by_line(layer.data, 1, np.array([[y, x - 30], [y, x + 30]])))
+    assert layer.data.max() == highest + 1
+    assert layer.selected_label == highest + 2
+
+
 def test_touched_are_the_nuclei_a_hand_changed(shown):
     assert shown.draft.touched == set()
     paint(shown, (5, 5), 77)

@@ -112,6 +112,23 @@ def test_approve_saves_and_goes_on(layers, qtbot):
     assert layers.session.sample is layers.session.dataset.samples[LAST]
 
 
+@pytest.mark.parametrize("ask", ["approve", "save"])
+def test_what_is_asked_for_while_the_next_image_opens_is_not_done_to_the_last(layers, qtbot, ask):
+    last, failed = layers.sample, []
+    layers.session.failed.connect(failed.append)
+    layers.session.select(layers.session.dataset.samples[LAST].id)
+    assert layers.sample is last, "the next one is being read"
+    getattr(layers.saving, ask)()
+    rest(qtbot, layers)
+    assert read_state(last.folder).status is Status.UNLABELLED
+    assert layers.session.sample is layers.session.dataset.samples[LAST]
+    assert len(failed) == (ask == "approve")
+    qtbot.waitUntil(lambda: layers.sample is layers.session.sample)
+    layers.saving.approve()
+    rest(qtbot, layers)
+    assert read_state(layers.session.dataset.samples[LAST].folder).status is Status.APPROVED
+
+
 def test_an_annotation_can_be_approved_as_it_came(layers, qtbot):
     sample = show(qtbot, layers, ANNOTATED)
     labels = layers.draft.current_labels()
@@ -250,6 +267,25 @@ def crash(layers):
     """Leave the sample as a killed program does: without a save."""
     layers.draft._draft.reference = layers.draft.current_labels()
     layers.session.select(None)
+
+
+def test_strokes_in_another_folder_are_restored(layers, qtbot, quick, tmp_path):
+    """Where the labels are those of the dataset, and the other folder has none yet."""
+    sample = layers.sample
+    paint(layers)
+    layers.saving.save()
+    rest(qtbot, layers)
+    show(qtbot, layers, LAST)
+    show(qtbot, layers, BARE)
+    layers.saving.save_to(tmp_path / "other")
+    rest(qtbot, layers)
+    paint(layers, 8, at=(90, 90))
+    folder = layers.session.folder_of(sample)
+    qtbot.waitUntil(lambda: (folder / "recovery.tif").exists(), timeout=10_000)
+    crash(layers)
+    found = sample_files.open_sample(sample, folder, writable=True)
+    assert found.recovery is not None
+    assert (found.recovery.labels == 8).any()
 
 
 def test_what_was_saved_of_another_dataset_is_no_news(layers, qtbot, tmp_path):

@@ -40,6 +40,18 @@ def test_a_click_chooses_a_row_and_arrow_keys_go_on(table: ScoreTable, qtbot: Qt
     assert chosen == ["img2", "img1"]
 
 
+def test_a_row_that_is_not_marked_any_more_can_be_clicked_again(
+    table: ScoreTable, qtbot: QtBot
+) -> None:
+    chosen: list[str] = []
+    table.chosen.connect(chosen.append)
+    middle = table.visualRect(table.model().index(1, 1)).center()
+    for _ in range(2):
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+        table.select("elsewhere")
+    assert chosen == ["img2", "img2"]
+
+
 def test_marking_a_row_does_not_go_there(table: ScoreTable) -> None:
     chosen: list[str] = []
     table.chosen.connect(chosen.append)

@@ -113,14 +113,14 @@ class DatasetModel(QAbstractListModel):
         """Choose and sort again."""
         self._later.stop()
         places = chosen(self._session, self._samples, self.query)
+        ids = tuple(self._samples[place].id for place in places)
+        self._session.order = ids  # a session that has just opened a dataset has its own
         if places == self._places:
             self._repaint_all()
             return
         self.beginResetModel()
         self._places = places
-        ids = tuple(self._samples[place].id for place in places)
         self._rows = {sample_id: row for row, sample_id in enumerate(ids)}
-        self._session.order = ids
         self.endResetModel()
 
     # --- following the session

@@ -193,9 +193,13 @@ class DraftLayer:
         layer = self.layer
         if layer is None or not edit:
             return
+        selected = layer.selected_label
+        is_free = not np.any(layer.data == selected)
         with layer.block_history():
             layer.data_setitem(edit.index, edit.values)
-        layer.selected_label = max(layer.selected_label, int(edit.values.max()) + 1)
+        if is_free and np.any(edit.values == selected):
+            # The next stroke would go on with the nucleus that the edit has just made.
+            layer.selected_label = int(layer.data.max()) + 1
         self.check_unsaved()
 
     def merge_prediction(self, labels: np.ndarray) -> None:
@@ -243,20 +247,21 @@ class DraftLayer:
         """Copy the labels, with all that is needed to save them; None if there are none."""
         if self.opened is None or self.layer is None:
             return None
-        sample, by_model = self.opened.sample, not self.is_protected
+        opened, by_model = self.opened, not self.is_protected
+        sample, folder = opened.sample, self.session.folder_of(opened.sample)
         if self.is_foreign:
             self._refuse_foreign(sample)
             return None
         return Work(
             sample,
-            self.session.folder_of(sample),
+            folder,
             np.array(self.layer.data, np.int32),
             status,
             self._draft.model if by_model else "",
             tuple(sorted(self.touched)),
             self._draft.prediction if by_model else None,
-            self.opened.image_sha256,
-            self.opened.saved_sha256,
+            opened.image_sha256,
+            opened.saved_sha256 if folder == opened.folder else "",
         )
 
     def _refuse_foreign(self, sample: Sample) -> None:
@@ -287,6 +292,7 @@ class DraftLayer:
             self.opened,
             origin=Origin.CORRECTION,
             state=state,
+            folder=work.folder,
             saved_sha256=state.labels_sha256,
             recovery=None,
         )

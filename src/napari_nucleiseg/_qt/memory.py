@@ -37,9 +37,9 @@ def _strings(key: str) -> list[str]:
 
 
 def correction_folder_of(root: Path) -> Path | None:
-    """Give the folder where corrections of a dataset go instead, if it is there."""
+    """Give the folder where corrections of a dataset go instead; it may be out of reach."""
     value = _settings().value(_key(root), "")
-    return Path(value) if value and Path(value).is_dir() else None
+    return Path(value) if value else None
 
 
 def remember_correction_folder(root: Path, folder: Path) -> None:

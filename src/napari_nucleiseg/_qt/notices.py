@@ -124,10 +124,18 @@ class Notices(QObject):
         if dataset is None:
             return
         proposed = rescue_folder(dataset.root)
-        proposed.mkdir(parents=True, exist_ok=True)
+        try:
+            proposed.mkdir(parents=True, exist_ok=True)
+            start = proposed
+        except OSError:  # that disk may be the one that is full
+            start = Path.home()
         chosen = QFileDialog.getExistingDirectory(
-            self._banner, "Folder for corrections", str(proposed)
+            self._banner, "Folder for corrections", str(start)
         )
         if chosen:
-            self._opening.remember_corrections(Path(chosen))
-            self._layers.saving.save_to(Path(chosen))
+            # In a folder of its own: another dataset may use the same names.
+            folder = Path(chosen)
+            if folder.name != proposed.name:
+                folder /= proposed.name
+            self._opening.remember_corrections(folder)
+            self._layers.saving.save_to(folder)

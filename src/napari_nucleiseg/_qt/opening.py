@@ -241,6 +241,12 @@ def _without_collections() -> Iterator[None]:
 def _lock(folder: Path | None) -> tuple[DatasetLock | None, str]:
     if folder is None:
         return None, ""
+    if not folder.is_dir():
+        # Made anew it would be empty, and what is drawn now would be hidden later.
+        return None, (
+            f"Its corrections are in {folder}, which is not there now: connect that drive and "
+            "open the dataset again, or choose another folder."
+        )
     try:
         return lock_folder(folder), ""
     except BadInput as error:

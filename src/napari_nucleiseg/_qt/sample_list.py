@@ -130,6 +130,7 @@ class SampleList(QWidget):
     def _on_sample_changed(self, sample: Sample | None) -> None:
         row = None if sample is None else self.model.row_of(sample.id)
         if row is None:
+            self.view.setCurrentIndex(QModelIndex())
             self.view.clearSelection()
             return
         index = self.model.index(row)

@@ -95,11 +95,17 @@ class Saving(QObject):
     def save(self, status: Status = Status.CORRECTED) -> None:
         """Save the labels that are shown, and try those again that could not be saved."""
         draft = self._draft
-        if draft.check_unsaved() or self._is_news(status):
+        if self._is_on_show and (draft.check_unsaved() or self._is_news(status)):
             work = draft.work(status)
             if work is not None:
                 self._save(work)
         self.retry()
+
+    @property
+    def _is_on_show(self) -> bool:
+        """Whether labels and image are those of the sample that was chosen last."""
+        chosen, opened = self._session.sample, self._draft.opened
+        return chosen is None or (opened is not None and opened.sample.id == chosen.id)
 
     def _is_news(self, status: Status) -> bool:
         opened = self._draft.opened
@@ -111,6 +117,11 @@ class Saving(QObject):
 
     def approve(self) -> None:
         """Save the labels as approved, and go on to the next sample."""
+        if not self._is_on_show:
+            assert self._session.sample is not None
+            name = self._session.sample.id
+            self._session.failed.emit(f"{name} is not on show yet, so it was not approved.")
+            return
         self.save(Status.APPROVED)
         self._session.next_sample()
 

@@ -85,7 +85,9 @@ class ScoreTable(QTableView):
         if sample_id in ids:
             self.selectRow(ids.index(sample_id))
         else:
+            # The current row goes as well: else a click on it would be no change.
             self.clearSelection()
+            self.setCurrentIndex(QModelIndex())
         self.selectionModel().blockSignals(False)
         self.viewport().update()
 

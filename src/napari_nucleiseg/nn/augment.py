@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,8 +45,6 @@ class Example:
         Median diameter of the nuclei [px].
     background : tuple of 3 int
         Median colour where no nucleus is; black if nuclei cover all.
-    taught : (H, W, 3) uint8 or None
-        The maps that a teacher gives of the image; 255 is 1.
     """
 
     id: str
@@ -55,16 +53,6 @@ class Example:
     modality: str = ""
     diameter: float = 20.0
     background: tuple[int, int, int] = (0, 0, 0)
-    taught: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class _Crop:
-    """A part of an `Example`; `taught` only where its pixels are those of the image."""
-
-    image: np.ndarray
-    labels: np.ndarray
-    taught: np.ndarray | None = None
 
 
 def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") -> Example:
@@ -141,7 +129,7 @@ def crop_and_targets(
     ----------
     source : Example
     config : TrainConfig
-        `crop`, `scale_low`, `scale_high` and `distillation` are used.
+        `crop`, `scale_low` and `scale_high` are used.
     rng : numpy Generator
     as_is : bool
         Do not change it, but for flips and right angles; some crops are doubled in size.
@@ -151,27 +139,20 @@ def crop_and_targets(
     crop : (crop, crop, 3) float32
         In [-1, 1].
     targets : (crop, crop, 3) uint8
-        See `targets_from_labels`; a share of `config.distillation` is the teacher's instead,
-        where there is one and the crop has the size of the image.
+        See `targets_from_labels`.
     """
     if as_is:
-        crop = _untouched(source, _centre(source.labels, rng), config.crop, rng)
-        return crop.image.astype(np.float32) / 127.5 - 1, _targets(crop, config.distillation)
-    crop = _warp(source, config, rng)
+        image, labels = _untouched(source, _centre(source.labels, rng), config.crop, rng)
+        return image.astype(np.float32) / 127.5 - 1, targets_from_labels(labels)
+    image, labels = _warp(source, config, rng)
     if rng.random() < PASTED:
-        other = _warp(source, config, rng)
-        crop = _Crop(*paste_nuclei(crop.image, crop.labels, other.image, other.labels, rng))
-    return _recolour(crop.image, rng), _targets(crop, config.distillation)
+        image, labels = paste_nuclei(image, labels, *_warp(source, config, rng), rng)
+    return _recolour(image, rng), targets_from_labels(labels)
 
 
-def _targets(crop: _Crop, share: float) -> np.ndarray:
-    targets = targets_from_labels(crop.labels)
-    if crop.taught is None:
-        return targets
-    return np.asarray(cv2.addWeighted(targets, 1 - share, crop.taught, share, 0))
-
-
-def _warp(source: Example, config: TrainConfig, rng: np.random.Generator) -> _Crop:
+def _warp(
+    source: Example, config: TrainConfig, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     centre = _centre(source.labels, rng)
     if rng.random() < UNTOUCHED:
         return _untouched(source, centre, config.crop, rng)
@@ -179,18 +160,14 @@ def _warp(source: Example, config: TrainConfig, rng: np.random.Generator) -> _Cr
     return _cut(source, _affine(source, centre, zoom, config.crop, rng), zoom, config.crop)
 
 
-def _untouched(source: Example, centre: np.ndarray, crop: int, rng: np.random.Generator) -> _Crop:
+def _untouched(
+    source: Example, centre: np.ndarray, crop: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     zoom = 2.0 if source.diameter < DOUBLED_BELOW and rng.random() < DOUBLED else 1.0
     # Between two pixels, the centre is mapped as `cv2.resize` maps it, whatever the flip.
     reach = crop / 2 / zoom + zoom - 1.5
     centre = np.floor(_inside(centre, source.labels.shape, reach)) + 0.5
-    matrix = _turn(centre, zoom, crop, rng)
-    found = _cut(source, matrix, zoom, crop)
-    if zoom > 1 or source.taught is None:
-        return found
-    # Not in a doubled crop: the borders in its targets are as wide as in any other.
-    taught = cv2.warpAffine(source.taught, matrix, (crop, crop), flags=cv2.INTER_NEAREST)
-    return replace(found, taught=taught)
+    return _cut(source, _turn(centre, zoom, crop, rng), zoom, crop)
 
 
 def _inside(centre: np.ndarray, shape: tuple[int, ...], reach: float | np.ndarray) -> np.ndarray:
@@ -200,7 +177,9 @@ def _inside(centre: np.ndarray, shape: tuple[int, ...], reach: float | np.ndarra
     return np.asarray(np.clip(centre, low, high))
 
 
-def _cut(source: Example, matrix: np.ndarray, zoom: float, crop: int) -> _Crop:
+def _cut(
+    source: Example, matrix: np.ndarray, zoom: float, crop: int
+) -> tuple[np.ndarray, np.ndarray]:
     size, image = (crop, crop), source.image
     if zoom < 0.7:  # linear interpolation alone would alias
         image = cv2.GaussianBlur(image, (0, 0), 0.35 / zoom)
@@ -210,7 +189,7 @@ def _cut(source: Example, matrix: np.ndarray, zoom: float, crop: int) -> _Crop:
         image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=source.background
     )
     labels = cv2.warpAffine(source.labels, matrix, size, flags=cv2.INTER_NEAREST, borderValue=0)
-    return _Crop(image, labels)
+    return image, labels
 
 
 def _zoom(diameter: float, config: TrainConfig, rng: np.random.Generator) -> float:
