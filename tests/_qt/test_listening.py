@@ -10,7 +10,7 @@ from psygnal import Signal
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
-from napari_nucleiseg._qt.listening import Ear, listen
+from napari_nucleiseg._qt.listening import Ear, ask_calmly, calm_timer, listen
 
 
 class Data:
@@ -82,3 +82,16 @@ def test_events_of_napari_are_heard_with_and_without_the_event(view: View, qtbot
     assert (view.text(), view.toolTip()) == ("one", "noted")
     destroy(view, qtbot)
     events.named(value="two")
+
+
+def test_many_signals_in_a_row_are_answered_once(qtbot: QtBot) -> None:
+    owner, calls = QWidget(), []
+    qtbot.addWidget(owner)
+    timer = calm_timer(owner, lambda: calls.append(1))
+    for _ in range(20):
+        ask_calmly(timer)
+    qtbot.waitUntil(lambda: bool(calls))
+    qtbot.wait(300)
+    assert len(calls) == 1
+    ask_calmly(timer)
+    qtbot.waitUntil(lambda: len(calls) == 2)

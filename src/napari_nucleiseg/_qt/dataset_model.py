@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, QTimer
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QImage
 
-from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.listening import ask_calmly, calm_timer, listen
 from napari_nucleiseg._qt.thumbnails import Thumbnails
 from napari_nucleiseg.dataset import Dataset, Sample
 from napari_nucleiseg.listing import Query, Shown, chosen, known_count, shown_status
@@ -18,7 +18,6 @@ from napari_nucleiseg.session import Session
 
 ROW = int(Qt.ItemDataRole.UserRole)
 _NO_PARENT = QModelIndex()
-_CALM_MS = 150
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,7 @@ class DatasetModel(QAbstractListModel):
         self._places: list[int] = []
         self._rows: dict[str, int] = {}
         self.query = Query()
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(_CALM_MS)
-        self._later.timeout.connect(self.refresh)
+        self._later = calm_timer(self, self.refresh)
         listen(
             self,
             (session.dataset_changed, self._on_dataset_changed),
@@ -134,8 +130,7 @@ class DatasetModel(QAbstractListModel):
 
     def _on_states_read(self, ids: tuple[str, ...]) -> None:
         # Statuses come in batches: one look at all rows for many of them.
-        if not self._later.isActive():
-            self._later.start()
+        ask_calmly(self._later)
 
     def _repaint(self, sample_id: str) -> None:
         # A sample whose new status is filtered out stays in sight until the next query:

@@ -21,7 +21,7 @@ from napari_nucleiseg._qt import canvas
 from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg._qt.error_layer import LEGEND, ErrorLayer
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.listening import ask_calmly, calm_timer, listen
 from napari_nucleiseg._qt.model_list import ModelList
 from napari_nucleiseg._qt.run_bar import RunBar
 from napari_nucleiseg._qt.score_grid import ScoreGrid
@@ -92,6 +92,7 @@ class EvaluateDock(ScrollDock):
         self.caption, self.legend = QLabel(), QLabel(LEGEND)
         self.show_errors = QCheckBox("Show the errors over the image")
         self._lay_out()
+        self._later = calm_timer(self, self._show_choices)
         self._connect()
         self._use_model(self._session.model or next(iter(self.models.models), None))
         self._show_choices()
@@ -137,7 +138,7 @@ class EvaluateDock(ScrollDock):
         listen(
             self,
             (session.dataset_changed, self._on_dataset_changed),
-            (session.states_read, self._show_choices),
+            (session.states_read, self._on_states_read),
             (session.state_changed, self._show_choices),
             (self._layers.labels_layer_changed, self._show_errors),
         )
@@ -147,36 +148,35 @@ class EvaluateDock(ScrollDock):
         self._clear()
         self._show_choices()
 
-    def _show_choices(self, *_: object) -> None:
-        chosen = self.images.currentData()
-        self.images.clear()
-        for name in (ALL, BY_HAND, TEST):
-            count = len(self._samples(name))
-            if count or name == ALL:
-                self.images.addItem(f"{name} ({count})", name)
-        self.images.setCurrentIndex(max(0, self.images.findData(chosen)))
-        self.run_bar.set_reason(self._why_not())
+    def _on_states_read(self, *_: object) -> None:
+        ask_calmly(self._later)  # they come in batches
 
-    def _samples(self, name: str) -> tuple[Sample, ...]:
+    def _show_choices(self, *_: object) -> None:
+        chosen, choices = self.images.currentData(), self._choices()
+        self.images.clear()
+        for name, samples in choices.items():
+            if samples or name == ALL:
+                self.images.addItem(f"{name} ({len(samples)})", name)
+        self.images.setCurrentIndex(max(0, self.images.findData(chosen)))
+        self.run_bar.set_reason(self._why_not(choices))
+
+    def _choices(self) -> dict[str, tuple[Sample, ...]]:
         dataset = self._session.dataset
         truths = sort_by_truth(dataset.samples if dataset else (), self._session.states)
-        if name == BY_HAND:
-            return truths.by_hand
-        if name == TEST:
-            return tuple(each for each in truths.all if each.split == "test")
-        return truths.all
+        test = tuple(each for each in truths.all if each.split == "test")
+        return {ALL: truths.all, BY_HAND: truths.by_hand, TEST: test}
 
-    def _why_not(self) -> str:
+    def _why_not(self, choices: dict[str, tuple[Sample, ...]]) -> str:
         if self._model is None:
             return _NO_MODEL
-        return "" if self._samples(ALL) else _NO_TRUTH
+        return "" if choices[ALL] else _NO_TRUTH
 
     # --- model
 
     def _use_model(self, model: Model | None) -> None:
         self._model = model
         self.models.show_model(model)
-        self.run_bar.set_reason(self._why_not())
+        self.run_bar.set_reason(self._why_not(self._choices()))
 
     def _on_folder_chosen(self, folder: Path) -> None:
         self.run_bar.say(f"Checking {folder.name}")
@@ -195,7 +195,7 @@ class EvaluateDock(ScrollDock):
     # --- running
 
     def _on_started(self) -> None:
-        samples = [self._placed(each) for each in self._samples(self.images.currentData())]
+        samples = [self._placed(each) for each in self._choices()[self.images.currentData()]]
         if self._model is None or not samples:
             return
         self._clear()

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
+_CALM_MS = 150
 Link = tuple[Any, Callable[..., Any]]
 
 
@@ -49,6 +50,21 @@ def listen(owner: QObject, *links: Link) -> None:
     *links : tuple of signal and method
     """
     Ear(owner).listen(*links)
+
+
+def calm_timer(owner: QObject, method: Callable[[], Any]) -> QTimer:
+    """Make a timer that calls a method once for many signals in a row; `ask_calmly` starts it."""
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.setInterval(_CALM_MS)
+    timer.timeout.connect(method)
+    return timer
+
+
+def ask_calmly(timer: QTimer) -> None:
+    """Start a `calm_timer`, unless it runs: it is never put off."""
+    if not timer.isActive():
+        timer.start()
 
 
 def _while_alive(owner: weakref.ref[QObject], method: Callable[..., Any]) -> Callable[..., None]:

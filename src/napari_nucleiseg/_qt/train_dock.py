@@ -15,7 +15,7 @@ from napari_nucleiseg._qt import canvas
 from napari_nucleiseg._qt.device_badge import DeviceBadge
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.learning import Learning
-from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.listening import ask_calmly, calm_timer, listen
 from napari_nucleiseg._qt.pages import Pages
 from napari_nucleiseg._qt.run_bar import RunBar
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
@@ -88,6 +88,7 @@ class TrainDock(ScrollDock):
         self.trial = Trial(self._session, parent=self)
         self.pages = Pages()
         self._lay_out()
+        self._later = calm_timer(self, self._on_states_changed)
         self._connect()
         self.form.show_model(self._session.model or next(iter(list_models()), None))
         self._show_dataset()
@@ -152,7 +153,7 @@ class TrainDock(ScrollDock):
         listen(
             self,
             (session.dataset_changed, self._on_dataset_changed),
-            (session.states_read, self._on_states_changed),
+            (session.states_read, self._on_states_read),
             (session.state_changed, self._on_states_changed),
             (session.model_changed, self._on_model_changed),
         )
@@ -170,6 +171,9 @@ class TrainDock(ScrollDock):
         self.form.name.setText(free_name(plain_name(dataset.root.name if dataset else "")))
         self._on_states_changed()
         self._show_unfinished()
+
+    def _on_states_read(self, *_: object) -> None:
+        ask_calmly(self._later)  # they come in batches
 
     def _on_states_changed(self, *_: object) -> None:
         if not self.run_bar.is_running:
