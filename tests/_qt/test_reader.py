@@ -35,6 +35,15 @@ def test_a_folder_of_samples_is_a_dataset(squares_folder: Path, tmp_path: Path, 
     assert get_reader(str(root)) is not None
 
 
+def test_a_folder_of_samples_without_masks_is_a_dataset(tmp_path: Path) -> None:
+    """As the `stage1_test` of DSB2018."""
+    for name in ("a1", "b2"):
+        (tmp_path / "root" / name / "images").mkdir(parents=True)
+    assert get_reader(str(tmp_path / "root")) is None, "other programs have such folders, too"
+    (tmp_path / "root" / "b2" / "images" / "b2.png").touch()
+    assert get_reader(str(tmp_path / "root")) is not None
+
+
 def test_folders_of_images_and_of_masks_side_by_side_are_a_dataset(tmp_path: Path) -> None:
     for name in ("Images", "Masks"):
         (tmp_path / "pairs" / name).mkdir(parents=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _IMAGES = {"images", "image", "inputs", "input"}
 _MASKS = {"masks", "mask", "labels", "label"}
 _PARTS = {"train", "test", "training", "testing", "stage1_train", "stage1_test"}
+_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 _LOOK_AT = 50
 _NO_LAYERS = [(None,)]
 SAMPLE = "nucleiseg://made-nuclei"
@@ -53,10 +54,20 @@ def _is_dataset_folder(folder: Path, nesting: int) -> bool:
     names = _folder_names(folder)
     if _has_images_and_masks(names):
         return True
-    if any(_has_images_and_masks(_folder_names(folder / name)) for name in names):
+    if any(_is_sample(folder / name) for name in names):
         return True
     return nesting > 0 and any(
         _is_dataset_folder(folder / name, nesting - 1) for name in names if name.lower() in _PARTS
+    )
+
+
+def _is_sample(folder: Path) -> bool:
+    """Whether it holds images and masks, or an image of its own name as in ``stage1_test``."""
+    names = _folder_names(folder)
+    if _has_images_and_masks(names):
+        return True
+    return "images" in names and any(
+        (folder / "images" / f"{folder.name}{suffix}").is_file() for suffix in _SUFFIXES
     )
 
 
