@@ -23,7 +23,7 @@ from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.dataset_model import ROW
 from napari_nucleiseg._qt.key_button import KeyCap
-from napari_nucleiseg._qt.memory import recent_datasets
+from napari_nucleiseg._qt.memory import correction_folder_of, recent_datasets
 from napari_nucleiseg.storage import DatasetLock, SampleState, SaveFailed, Status, write_state
 
 
@@ -359,7 +359,13 @@ def test_a_failed_save_is_spoken_of_until_it_is_done(opened, qtbot, monkeypatch,
     qtbot.waitUntil(lambda: not opened.layers.saving.failures)
     qtbot.waitUntil(lambda: not opened.layers.draft.unsaved)
     assert "are written to" in opened.banner.notice.text
-    assert not [each for each in opened.banner.findChildren(QPushButton) if not each.isHidden()]
+    root = opened.session.dataset.root
+    press(opened, "Bring them back")
+    qtbot.waitUntil(lambda: (root / "a" / "labels.tif").exists())
+    qtbot.waitUntil(lambda: opened.session.dataset is not None and opened.opening.path is None)
+    assert opened.session.correction_folder is None
+    assert (root / "a" / "labels.tif").read_bytes()
+    assert correction_folder_of(root) is None
 
 
 def test_the_other_folder_is_found_again(opened, qtbot, monkeypatch, tmp_path, squares_folder):

@@ -47,6 +47,11 @@ def remember_correction_folder(root: Path, folder: Path) -> None:
     _settings().setValue(_key(root), str(folder.absolute()))
 
 
+def forget_correction_folder(root: Path) -> None:
+    """Let corrections of a dataset go where its images are."""
+    _settings().remove(_key(root))
+
+
 def _key(root: Path) -> str:
     # A path as a key would be read as nested groups.
     return f"corrections/{str(root.resolve()).encode().hex()}"

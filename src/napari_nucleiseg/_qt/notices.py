@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,17 @@ from qtpy.QtWidgets import QFileDialog
 from napari_nucleiseg._qt.banner import Banner, Notice
 from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.memory import forget_correction_folder
+from napari_nucleiseg.bring_back import bring_back
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
     from napari_nucleiseg._qt.opening import Opening
+
+
+def _bring_back(root: Path, folder: Path) -> None:
+    bring_back(root, folder)
+    forget_correction_folder(root)
 
 
 class Notices(QObject):
@@ -109,7 +117,17 @@ class Notices(QObject):
 
     def _elsewhere(self) -> Notice | None:
         folder = self._session.correction_folder
-        return None if folder is None else Notice(f"Corrections are written to {folder}.")
+        if folder is None:
+            return None
+        # Where the dataset itself can be written to by now, there is a way back.
+        actions = () if self._session.read_only else (("Bring them back", self.bring_back),)
+        return Notice(f"Corrections are written to {folder}.", False, actions)
+
+    def bring_back(self) -> None:
+        """Copy the corrections from the other folder to the images, and open these again."""
+        dataset, folder = self._session.dataset, self._session.correction_folder
+        if dataset is not None and folder is not None:
+            self._opening.open(dataset.root, make=partial(_bring_back, folder=folder))
 
     def _problems(self) -> Notice | None:
         dataset = self._session.dataset

@@ -215,9 +215,11 @@ class TrainDock(ScrollDock):
         if self._session.dataset is None:
             return "Open a dataset first."
         if self._session.correction_folder is not None and self._truths().by_hand:
+            where = "The corrections are in another folder than the images: "
+            if not self._session.read_only:
+                return f"{where}bring them back in the Dataset dock."
             return (
-                "The corrections are in another folder than the images: copy the dataset to a "
-                "place that can be written to, and correct it there."
+                f"{where}copy the dataset to a place that can be written to, and correct it there."
             )
         if len(self.form.samples) < 2:
             return "Correct or approve two images at least: one to learn from, one held out."

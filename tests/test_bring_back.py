@@ -1,0 +1,78 @@
+"""Corrections that were saved elsewhere come back to their images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from squares import squares, write_sample
+
+from napari_nucleiseg.bring_back import bring_back
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.storage import (
+    DatasetLock,
+    SampleState,
+    Status,
+    read_label_tif,
+    read_state,
+    save_labels,
+    write_recovery,
+)
+
+LABELS = squares((64, 64), (5, 5), (30, 30))
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    for name in "abc":
+        write_sample(tmp_path / "few" / name, LABELS, masks=name == "a")
+    return tmp_path / "few"
+
+
+def save(folder: Path, factor: int) -> SampleState:
+    state = SampleState(Status.APPROVED, "a model", touched=(factor,))
+    return save_labels(folder, LABELS * factor, state, masks=False)
+
+
+def test_labels_and_status_come_back_and_nothing_is_lost(dataset: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    save(dataset / "a", 2)
+    for name, factor in (("a", 3), ("b", 4), ("gone", 5)):
+        save(elsewhere / name, factor)
+    assert bring_back(dataset, elsewhere) == 2
+    for name, factor in (("a", 3), ("b", 4)):
+        np.testing.assert_array_equal(
+            read_label_tif(dataset / name / "labels.tif"), LABELS * factor
+        )
+        state = read_state(dataset / name)
+        assert (state.status, state.model, state.touched) == (Status.APPROVED, "a model", (factor,))
+        assert len(list((dataset / name / "masks").iterdir())) == 2
+    np.testing.assert_array_equal(read_label_tif(dataset / "a" / "labels.bak.tif"), LABELS * 2)
+    assert not (dataset / "c" / "labels.tif").exists()
+    assert (elsewhere / "a" / "labels.tif").exists()
+    DatasetLock.acquire(dataset).release()
+
+
+def test_later_labels_of_the_dataset_stay(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "elsewhere" / "a", 3)
+    monkeypatch.setattr("napari_nucleiseg.storage.now", lambda: "2999-01-01T00:00:00+00:00")
+    save(dataset / "a", 2)
+    assert bring_back(dataset, tmp_path / "elsewhere") == 0
+    np.testing.assert_array_equal(read_label_tif(dataset / "a" / "labels.tif"), LABELS * 2)
+
+
+def test_unsaved_strokes_are_not_left_behind(dataset: Path, tmp_path: Path) -> None:
+    save(tmp_path / "elsewhere" / "a", 3)
+    write_recovery(tmp_path / "elsewhere" / "b", LABELS, "1" * 64, "")
+    with pytest.raises(BadInput, match="b has unsaved strokes"):
+        bring_back(dataset, tmp_path / "elsewhere")
+    assert not (dataset / "a" / "labels.tif").exists()
+
+
+def test_a_dataset_that_somebody_edits_is_left_alone(dataset: Path, tmp_path: Path) -> None:
+    save(tmp_path / "elsewhere" / "a", 3)
+    with DatasetLock.acquire(dataset), pytest.raises(BadInput, match="being edited"):
+        bring_back(dataset, tmp_path / "elsewhere")
