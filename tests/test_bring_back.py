@@ -9,14 +9,17 @@ import pytest
 from squares import squares, write_sample
 
 from napari_nucleiseg.bring_back import bring_back
+from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.storage import (
     DatasetLock,
     SampleState,
     Status,
     read_label_tif,
+    read_prediction,
     read_state,
     save_labels,
+    write_prediction,
     write_recovery,
 )
 
@@ -30,6 +33,10 @@ def dataset(tmp_path: Path) -> Path:
     return tmp_path / "few"
 
 
+def bring(dataset: Path, folder: Path) -> list[str]:
+    return bring_back(dataset, read_dataset(dataset).samples, folder)
+
+
 def save(folder: Path, factor: int) -> SampleState:
     state = SampleState(Status.APPROVED, "a model", touched=(factor,))
     return save_labels(folder, LABELS * factor, state, masks=False)
@@ -38,9 +45,11 @@ def save(folder: Path, factor: int) -> SampleState:
 def test_labels_and_status_come_back_and_nothing_is_lost(dataset: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     save(dataset / "a", 2)
-    for name, factor in (("a", 3), ("b", 4), ("gone", 5)):
+    write_prediction(dataset / "a", LABELS * 8, "another model")
+    write_prediction(elsewhere / "b", LABELS * 9, "a model")
+    for name, factor in (("a", 3), ("b", 4)):
         save(elsewhere / name, factor)
-    assert bring_back(dataset, elsewhere) == 2
+    assert bring(dataset, elsewhere) == []
     for name, factor in (("a", 3), ("b", 4)):
         np.testing.assert_array_equal(
             read_label_tif(dataset / name / "labels.tif"), LABELS * factor
@@ -50,7 +59,11 @@ def test_labels_and_status_come_back_and_nothing_is_lost(dataset: Path, tmp_path
         assert len(list((dataset / name / "masks").iterdir())) == 2
     np.testing.assert_array_equal(read_label_tif(dataset / "a" / "labels.bak.tif"), LABELS * 2)
     assert not (dataset / "c" / "labels.tif").exists()
-    assert (elsewhere / "a" / "labels.tif").exists()
+    assert read_prediction(dataset / "a") is None, "not what these labels began with"
+    assert read_prediction(dataset / "b")[1] == "a model"
+    assert not elsewhere.exists(), "a later save there would bring these back over newer ones"
+    (kept,) = tmp_path.glob("elsewhere.kept-*")
+    assert (kept / "a" / "labels.tif").exists()
     DatasetLock.acquire(dataset).release()
 
 
@@ -60,19 +73,25 @@ def test_later_labels_of_the_dataset_stay(
     save(tmp_path / "elsewhere" / "a", 3)
     monkeypatch.setattr("napari_nucleiseg.storage.now", lambda: "2999-01-01T00:00:00+00:00")
     save(dataset / "a", 2)
-    assert bring_back(dataset, tmp_path / "elsewhere") == 0
+    assert bring(dataset, tmp_path / "elsewhere") == []
     np.testing.assert_array_equal(read_label_tif(dataset / "a" / "labels.tif"), LABELS * 2)
 
 
-def test_unsaved_strokes_are_not_left_behind(dataset: Path, tmp_path: Path) -> None:
-    save(tmp_path / "elsewhere" / "a", 3)
-    write_recovery(tmp_path / "elsewhere" / "b", LABELS, "1" * 64, "")
-    with pytest.raises(BadInput, match="b has unsaved strokes"):
-        bring_back(dataset, tmp_path / "elsewhere")
-    assert not (dataset / "a" / "labels.tif").exists()
+def test_what_cannot_come_back_is_named_and_stays(dataset: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    for name in ("a", "b", "c", "gone"):
+        save(elsewhere / name, 3)
+    write_recovery(elsewhere / "b", LABELS, "1" * 64, "")
+    (elsewhere / "c" / "labels.tif").write_bytes(b"torn")
+    unsaved, torn, foreign = bring(dataset, elsewhere)
+    assert "b has unsaved strokes" in unsaved
+    assert "labels.tif" in torn
+    assert "gone belongs to no image" in foreign
+    assert (dataset / "a" / "labels.tif").exists()
+    assert (elsewhere / "gone" / "labels.tif").exists()
 
 
 def test_a_dataset_that_somebody_edits_is_left_alone(dataset: Path, tmp_path: Path) -> None:
     save(tmp_path / "elsewhere" / "a", 3)
     with DatasetLock.acquire(dataset), pytest.raises(BadInput, match="being edited"):
-        bring_back(dataset, tmp_path / "elsewhere")
+        bring(dataset, tmp_path / "elsewhere")

@@ -167,6 +167,9 @@ def test_predict_replaces_no_file_that_is_no_prediction(
     assert {each: each.read_bytes() for each in folder.iterdir()} == before
     assert main([*command, str(tmp_path / "out")]) == 0
     assert main([*command, str(tmp_path / "out")]) == 0, "its own files it replaces"
+    if flags:
+        read_image_and_save(image, tmp_path / "out" / "a.png")
+        assert main([*command, str(tmp_path / "out")]) == 1, "a picture of somebody else"
 
 
 def read_image_and_save(source: Path, target: Path) -> None:

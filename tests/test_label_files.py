@@ -11,7 +11,7 @@ from PIL import Image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import (
     decode_labels,
-    is_sealed,
+    is_marked,
     labels_sha256,
     read_label_file,
     read_label_tif,
@@ -229,7 +229,7 @@ def test_our_own_files_are_known_by_their_header(
     labels[2, 2] = highest
     path = tmp_path / "labels.tif"
     write_label_image(path, labels)
-    assert is_sealed(path)
+    assert is_marked(path)
     tifffile.imwrite(path, labels[:64, :64])
-    assert not is_sealed(path)
-    assert not is_sealed(tmp_path / "missing.tif")
+    assert not is_marked(path)
+    assert not is_marked(tmp_path / "missing.tif")

@@ -96,7 +96,9 @@ def test_one_name_in_train_and_val_gives_two_ids(tmp_path: Path) -> None:
 
 
 def test_ids_that_differ_in_case_alone_are_numbered(tmp_path: Path) -> None:
-    made(tmp_path, "A.tif", "a.tif", "a-2.tif")
+    if (made(tmp_path, "A.tif") / "a.tif").exists():
+        pytest.skip("this file system ignores case")
+    made(tmp_path, "a.tif", "a-2.tif")
     ids = [each.id for each in find_samples(tmp_path).samples]
     assert len({each.casefold() for each in ids}) == 3
 
@@ -109,6 +111,8 @@ def test_ids_that_differ_in_case_alone_are_numbered(tmp_path: Path) -> None:
         (["overview.png", "train/a.tif", "test/b.tif"], ["a", "b"], "1 image in"),
         (["a.tif", "images/b.tif", "images/c.tif"], ["b", "c"], "a.tif, is passed over"),
         (["a.tif", "x/images/x.png", "y/images/y.png"], ["x", "y"], "a.tif, is passed over"),
+        (["a.tif", "b.tif", "x/images/x.png", "x/masks/1.png"], ["x"], "a.tif, are passed over"),
+        (["a.tif", "b.tif", "images/x.png", "masks/x.png"], ["x"], "a.tif, are passed over"),
     ],
 )
 def test_images_beside_a_dataset_are_spoken_of(

@@ -19,7 +19,7 @@ from napari_nucleiseg.atomic import write_bytes_atomically
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import Sample, read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.label_files import encode_labels, is_sealed
+from napari_nucleiseg.label_files import encode_labels, is_marked
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.metrics import Scores, scores, summary
 from napari_nucleiseg.predictor import Predictor
@@ -163,7 +163,7 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
         return
     given = {path.resolve() for each in samples for path in (each.image_path, *each.mask_paths)}
     for path in there:
-        if path.resolve() in given or not is_sealed(path.with_suffix(".tif")):
+        if path.resolve() in given or not is_marked(path):
             raise BadInput(
                 f"{path} exists, and no prediction made it: nothing was written; name another "
                 "folder with --out."

@@ -29,7 +29,8 @@ MAX_PIXELS = 2**28
 _MAX_BYTES = 4 * MAX_PIXELS + 2**24
 
 # Kept in our own files' header, so that a flipped bit is found wherever it sits.
-_SEAL = "napari-nucleiseg sha256:"
+MARK = "napari-nucleiseg"
+_SEAL = f"{MARK} sha256:"
 
 # Bytes, in which tifffile puts the header's texts: behind the places of all strips of 256 KiB.
 _HEAD = 2**14 + 8 * _MAX_BYTES // 2**18
@@ -143,11 +144,11 @@ def encode_labels(labels: np.ndarray, description: str = "") -> bytes:
     return data
 
 
-def is_sealed(path: Path) -> bool:
-    """Whether a file is a label image that this program wrote, by its header alone."""
+def is_marked(path: Path) -> bool:
+    """Whether this program wrote a label image or an overlay, by the mark in its header."""
     try:
         with path.open("rb") as file:
-            return _SEAL.encode() in file.read(_HEAD)
+            return MARK.encode() in file.read(_HEAD)
     except OSError:
         return False
 

@@ -144,7 +144,8 @@ def _with_files(folder: Path, files: Sequence[Path], found: Found | None) -> Fou
     own = _beside(folder)
     if found is None or own is None or any(each.folder == folder for each in found.samples):
         return found or own  # the files of one sample stand in its folder
-    if len(own.samples) > len(found.samples):
+    is_annotated = any(each.mask_paths for each in found.samples)
+    if len(own.samples) > len(found.samples) and not is_annotated:
         below = found.samples[0].image_path.relative_to(folder).parts[0]
         text = f"{_passed_over(len(found.samples), f'in {below}')}: open {folder / below}."
         return replace(own, problems=(*own.problems, text))

@@ -27,7 +27,7 @@ from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.docks import dataset_dock
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg._qt.memory import remember_correction_folder
+from napari_nucleiseg._qt.memory import correction_folder_of, remember_correction_folder
 from napari_nucleiseg.models import user_models_folder
 from napari_nucleiseg.storage import DatasetLock, SaveFailed, read_label_tif, write_label_image
 
@@ -183,6 +183,19 @@ def test_what_is_rescued_does_not_hide_earlier_corrections(
         assert again.layers.session.correction_folder == own
 
 
+def test_a_folder_that_is_out_of_reach_is_not_forgotten(
+    desks: Callable[[], Desk], squares_folder: Path, told: list[str], tmp_path: Path
+) -> None:
+    away = tmp_path / "unplugged"
+    remember_correction_folder(squares_folder, away)
+    desk = desks()
+    desk.open(squares_folder)
+    desk.draw()
+    desk.window.close()
+    assert f"Copy what is in it to\n{away}" in told[0]
+    assert correction_folder_of(squares_folder) == away
+
+
 def write_label_image_in(folder: Path, labels: np.ndarray) -> None:
     folder.mkdir(parents=True)
     write_label_image(folder / "labels.tif", labels)
@@ -264,7 +277,7 @@ import napari
 from qtpy.QtCore import QTimer
 from napari_nucleiseg._qt.docks import dataset_dock
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg._qt.memory import remember_correction_folder
+from napari_nucleiseg._qt.memory import correction_folder_of, remember_correction_folder
 
 viewer = napari.Viewer()
 layers = layers_for(viewer)

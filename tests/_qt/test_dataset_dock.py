@@ -24,7 +24,14 @@ from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.dataset_model import ROW
 from napari_nucleiseg._qt.key_button import KeyCap
 from napari_nucleiseg._qt.memory import correction_folder_of, recent_datasets
-from napari_nucleiseg.storage import DatasetLock, SampleState, SaveFailed, Status, write_state
+from napari_nucleiseg.storage import (
+    DatasetLock,
+    SampleState,
+    SaveFailed,
+    Status,
+    write_recovery,
+    write_state,
+)
 
 
 @pytest.fixture
@@ -360,8 +367,15 @@ def test_a_failed_save_is_spoken_of_until_it_is_done(opened, qtbot, monkeypatch,
     qtbot.waitUntil(lambda: not opened.layers.draft.unsaved)
     assert "are written to" in opened.banner.notice.text
     root = opened.session.dataset.root
+    write_recovery(own / "b", opened.layers.draft.current_labels(), "1" * 64, "")
     press(opened, "Bring them back")
-    qtbot.waitUntil(lambda: (root / "a" / "labels.tif").exists())
+    qtbot.waitUntil(lambda: opened._notices._left != [] and opened.opening.path is None)
+    assert "b has unsaved strokes" in opened.banner.notice.text
+    assert opened.session.correction_folder == own, "not all of them came"
+    press(opened, "Dismiss")
+    (own / "b" / "recovery.tif").unlink()
+    press(opened, "Bring them back")
+    qtbot.waitUntil(lambda: not own.exists())
     qtbot.waitUntil(lambda: opened.session.dataset is not None and opened.opening.path is None)
     assert opened.session.correction_folder is None
     assert (root / "a" / "labels.tif").read_bytes()

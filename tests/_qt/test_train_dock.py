@@ -17,7 +17,7 @@ from napari_nucleiseg._qt.train_form import ENCODER, MODEL, NOTHING
 from napari_nucleiseg.engine import Engine, EngineState
 from napari_nucleiseg.models import find_model, user_models_folder
 from napari_nucleiseg.presets import Preset
-from napari_nucleiseg.runs import runs_folder
+from napari_nucleiseg.runs import runs_folder, unfinished_run
 from napari_nucleiseg.session import session_for
 from napari_nucleiseg.storage import SampleState, Status
 
@@ -219,10 +219,19 @@ def test_a_model_that_nobody_decided_on_is_offered_again(dock, session, qtbot):
     other = TrainDock(session.viewer_of_test, session, Engine("train_fakes:JOBS"))
     qtbot.addWidget(other)
     assert other.unfinished.resume.text() == "Decide on new-one"
-    assert other.unfinished.finish.isHidden()
+    assert other.unfinished.finish.text() == "Do not use new-one"
+    (run,) = runs_folder().iterdir()
+    (run / "request.json").write_text(
+        (run / "request.json").read_text().replace('"start": "', '"start": "gone-')
+    )
     press(qtbot, other.unfinished.resume)
     wait_for_end(other, qtbot)
-    assert other.pages.currentWidget() is other.trial.gate
+    assert other.pages.currentWidget() is other.trial.gate, "also if what it began with is gone"
+    third = TrainDock(session.viewer_of_test, session, Engine("train_fakes:JOBS"))
+    qtbot.addWidget(third)
+    press(qtbot, third.unfinished.finish)
+    assert third.unfinished.isHidden()
+    assert unfinished_run(session.dataset.root) is None
 
 
 def test_a_row_of_the_gate_opens_its_image(dock, session, qtbot):

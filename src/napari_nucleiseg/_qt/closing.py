@@ -12,7 +12,7 @@ import platformdirs
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMessageBox, QWidget
 
-from napari_nucleiseg._qt.memory import remember_correction_folder
+from napari_nucleiseg._qt.memory import correction_folder_of, remember_correction_folder
 from napari_nucleiseg._qt.workers import jobs_of
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.sample_files import save_work
@@ -83,12 +83,13 @@ class CloseGuard(QObject):
                 lost.append(str(error))
         if lost:
             return self._ask(lost[0])
-        if session.correction_folder is None:
+        before = correction_folder_of(session.dataset.root)  # it may be out of reach
+        if before is None:
             remember_correction_folder(session.dataset.root, folder)
             how = "and come back when you open the dataset again."
         else:
             # Remembered instead of that folder, it would hide all that was saved there before.
-            how = f"Copy what is in it to\n{session.correction_folder}\nonce that can be written."
+            how = f"Copy what is in it to\n{before}\nonce that can be written."
         self._tell(f"{reasons[0]}\n\nYour corrections are safe in\n{folder}\n{how}")
         return True
 

@@ -14,15 +14,21 @@ from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.memory import forget_correction_folder
 from napari_nucleiseg.bring_back import bring_back
+from napari_nucleiseg.errors import BadInput
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
     from napari_nucleiseg._qt.opening import Opening
+    from napari_nucleiseg.dataset import Dataset
 
 
-def _bring_back(root: Path, folder: Path) -> None:
-    bring_back(root, folder)
-    forget_correction_folder(root)
+def _bring_back(_: Path, dataset: Dataset, folder: Path, left: list[str]) -> None:
+    try:
+        left += bring_back(dataset.root, dataset.samples, folder)
+    except BadInput as error:
+        left.append(str(error))
+    if not left:
+        forget_correction_folder(dataset.root)
 
 
 class Notices(QObject):
@@ -36,6 +42,7 @@ class Notices(QObject):
         self._session = layers.session
         self._failure = ""
         self._is_recovery_seen = False
+        self._left: list[str] = []
         listen(
             self,
             (self._session.dataset_changed, self.update),
@@ -65,6 +72,7 @@ class Notices(QObject):
         return (
             self._unsaved()
             or self._failed()
+            or self._left_behind()
             or self._recovered()
             or self._read_only()
             or self._elsewhere()
@@ -126,8 +134,22 @@ class Notices(QObject):
     def bring_back(self) -> None:
         """Copy the corrections from the other folder to the images, and open these again."""
         dataset, folder = self._session.dataset, self._session.correction_folder
-        if dataset is not None and folder is not None:
-            self._opening.open(dataset.root, make=partial(_bring_back, folder=folder))
+        path = self._opening.opened_path
+        if dataset is not None and folder is not None and path is not None:
+            self._left = []
+            make = partial(_bring_back, dataset=dataset, folder=folder, left=self._left)
+            self._opening.open(path, make=make)
+
+    def _left_behind(self) -> Notice | None:
+        if not self._left or self._opening.path is not None:
+            return None
+        more = f" And {len(self._left) - 1} more." if self._left[1:] else ""
+        text = f"Not all corrections came back. {self._left[0]}{more}"
+        return Notice(text, True, (("Dismiss", self._dismiss_left),))
+
+    def _dismiss_left(self) -> None:
+        self._left = []
+        self.update()
 
     def _problems(self) -> Notice | None:
         dataset = self._session.dataset
@@ -155,5 +177,5 @@ class Notices(QObject):
             folder = Path(chosen)
             if folder.name != proposed.name:
                 folder /= proposed.name
-            self._opening.remember_corrections(folder)
-            self._layers.saving.save_to(folder)
+            remember = partial(self._opening.remember_corrections, folder)
+            self._layers.saving.save_to(folder, remember)

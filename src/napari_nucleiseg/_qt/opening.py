@@ -39,6 +39,8 @@ class Opening(QObject):
     ----------
     path : Path, or None
         What is being opened.
+    opened_path : Path, or None
+        What was opened last.
     message : str
         How far it is; "" while nothing is being opened.
     """
@@ -50,6 +52,7 @@ class Opening(QObject):
         super().__init__(parent)
         self._layers, self._session = layers, layers.session
         self.path: Path | None = None
+        self.opened_path: Path | None = None
         self.message = ""
         self._make: Callable[[Path], object] = _take_as_it_is
         self._scan: JobHandle | None = None
@@ -118,6 +121,7 @@ class Opening(QObject):
         session.use_dataset(opened)
         if step.values["lock"] is not None:
             session.use_correction_folder(step.values["folder"], step.values["lock"])
+        self.opened_path = path
         if path is not None:
             remember_dataset(path)
         self._start_scan()
@@ -244,8 +248,8 @@ def _lock(folder: Path | None) -> tuple[DatasetLock | None, str]:
     if not folder.is_dir():
         # Made anew it would be empty, and what is drawn now would be hidden later.
         return None, (
-            f"Its corrections are in {folder}, which is not there now: connect that drive and "
-            "open the dataset again, or choose another folder."
+            f"Its corrections are in {folder}, which is not there now: connect that drive, and "
+            "open the dataset again. If you choose another folder, they are not shown any more."
         )
     try:
         return lock_folder(folder), ""

@@ -117,10 +117,9 @@ class Saving(QObject):
 
     def approve(self) -> None:
         """Save the labels as approved, and go on to the next sample."""
-        if not self._is_on_show:
-            assert self._session.sample is not None
-            name = self._session.sample.id
-            self._session.failed.emit(f"{name} is not on show yet, so it was not approved.")
+        chosen = self._session.sample
+        if self._draft.opened is not None and chosen is not None and not self._is_on_show:
+            self._session.failed.emit(f"{chosen.id} is not on show yet, so it was not approved.")
             return
         self.save(Status.APPROVED)
         self._session.next_sample()
@@ -132,11 +131,20 @@ class Saving(QObject):
             if sample_id in self.failures and sample_id not in waiting:
                 self._save(replace(work, folder=self._session.folder_of(work.sample)))
 
-    def save_to(self, folder: Path) -> None:
-        """Write corrections to another folder from now on, and save what is unsaved there."""
+    def save_to(self, folder: Path, on_used: Callable[[], None] | None = None) -> None:
+        """Write corrections to another folder from now on, and save what is unsaved there.
+
+        Parameters
+        ----------
+        folder : Path
+        on_used : callable, optional
+            Called once the folder is made and locked.
+        """
 
         def use(lock: Any) -> None:
             self._session.use_correction_folder(folder, lock)
+            if on_used is not None:
+                on_used()
             self.save()
 
         self._add(_Task("lock", "", lambda: lock_folder(folder), use, self._on_trouble))

@@ -29,10 +29,12 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, list_models
 from napari_nucleiseg.presets import estimate_seconds
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_record import MODEL
 from napari_nucleiseg.runs import (
     Run,
     begin_run,
     free_name,
+    note_decision,
     plain_name,
     unfinished_run,
 )
@@ -252,13 +254,26 @@ class TrainDock(ScrollDock):
 
     def _on_resume(self) -> None:
         found = self._unfinished_run()
-        if found is not None:
+        if found is not None and found.is_trained:
+            self._decide(found)
+        elif found is not None:
             self._train(found)
 
     def _on_finish(self) -> None:
         found = self._unfinished_run()
-        if found is not None:
+        if found is not None and found.is_trained:
+            note_decision(found.folder / MODEL)
+            self._show_unfinished()
+        elif found is not None:
             self._train(found, finish_now=True)
+
+    def _decide(self, run: Run) -> None:
+        """Compare the model of a run that came to its end, when nobody was there to decide."""
+        self._run, self._trained = run, run.folder / MODEL
+        self.trial.forget()
+        self._is_finishing = self._shall_finish = False
+        self._show_running(True)
+        self._on_trained(None)
 
     def _train(self, run: Run, *, finish_now: bool = False) -> None:
         self._run = run

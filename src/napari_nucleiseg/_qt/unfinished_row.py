@@ -43,7 +43,12 @@ class UnfinishedRow(QWidget):
                 if run.is_trained
                 else f"Go on with {run.name}, which was stopped or interrupted."
             )
-            self.finish.setHidden(run.is_trained)
-            self.finish.setText(f"Finish {run.name} now")
-            self.finish.setToolTip("Make a model of its best weights so far.")
-            self.finish.setEnabled(run.has_best)
+            self.finish.setText(
+                f"Do not use {run.name}" if run.is_trained else f"Finish {run.name} now"
+            )
+            self.finish.setToolTip(
+                "Leave it in the folder of runs, and do not ask again."
+                if run.is_trained
+                else "Make a model of its best weights so far."
+            )
+            self.finish.setEnabled(run.has_best or run.is_trained)
