@@ -146,7 +146,8 @@ class TrainForm(QWidget):
             f"<b>{len(truths.approved)}</b> approved, <b>{len(truths.corrected)}</b> corrected."
             f" Not trained on: {len(truths.none)} whose masks nobody has made or looked at."
         )
-        self.also_annotated.setText(f"Also {annotated} images that came with masks")
+        images = "1 image" if annotated == 1 else f"{annotated} images"
+        self.also_annotated.setText(f"Also {images} that came with masks")
         self.also_annotated.setEnabled(annotated > 0)
         if not self._has_decided:
             # With no correction at hand, they are the only thing to learn from.
