@@ -258,3 +258,12 @@ def test_repeated_random_edits_keep_labels_sound() -> None:
 def test_a_cut_without_a_line_is_refused(line: np.ndarray) -> None:
     with pytest.raises(BadInput, match="has no length"):
         edits.split_by_line(disc((40, 40), 20, 20, 9).astype(np.int32), 1, line)
+
+
+@pytest.mark.parametrize("shape", [(40, 1), (1, 40)])
+def test_nothing_is_added_in_an_image_of_one_row(shape: tuple[int, int]) -> None:
+    image = np.zeros(shape, np.uint8)
+    image.ravel()[10:20] = 200
+    click = (15, 0) if shape[1] == 1 else (0, 15)
+    with pytest.raises(BadInput, match="Nothing stands out"):
+        edits.grow_from_click(np.zeros(shape, np.int32), click, image=image)

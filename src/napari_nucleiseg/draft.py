@@ -7,6 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from napari_nucleiseg.merging import find_hand_work, merge_prediction
+from napari_nucleiseg.spans import find_runs
 
 
 class Draft:
@@ -62,13 +63,14 @@ class Draft:
 
     def touched(self, labels: np.ndarray) -> frozenset[int]:
         """Give the ids of nuclei that a hand has touched and that are in the labels."""
-        hand = find_hand_work(self._shown, labels)
-        return hand.touched | self._still_there(labels)
-
-    def _still_there(self, labels: np.ndarray) -> frozenset[int]:
-        """Give those of the touched that are in the labels, without sorting all their pixels."""
-        ids = np.array(sorted(self._touched), np.int32)
-        return frozenset(ids[np.isin(ids, labels)].tolist())
+        # Asked in the window's thread: of a run of equal pixels one is looked at.
+        changed = np.flatnonzero(labels.ravel() != self._shown.ravel())
+        before = np.array(sorted(self._touched), np.int32)
+        ids = np.concatenate([labels.ravel()[changed], self._shown.ravel()[changed], before])
+        ids = np.unique(ids)
+        there = labels.ravel()[find_runs(labels)[0]]
+        alive = ids[np.isin(ids, there)]
+        return frozenset(alive[alive > 0].tolist())
 
     def add_touched(self, ids: Collection[int]) -> None:
         """Count more nuclei as touched by a hand."""

@@ -242,7 +242,8 @@ def grow_from_click(
         raise BadInput(f"The click at {pixel} is outside the image; click on a nucleus in it.")
     if labels[pixel]:
         raise BadInput(f"Nucleus {labels[pixel]} is here already; click beside it, or delete it.")
-    found = grow.region(labels, pixel, maps=maps, image=image)
+    is_line = min(labels.shape) < 2  # nothing stands out across it
+    found = None if is_line else grow.region(labels, pixel, maps=maps, image=image)
     if found is None:
         raise BadInput("Nothing stands out from its surroundings here; paint it with the brush.")
     window, mask = found
