@@ -5,7 +5,7 @@ import pytest
 from drawn import discs
 
 from napari_nucleiseg.config import DecodeConfig
-from napari_nucleiseg.diameter import diameter_from_maps
+from napari_nucleiseg.diameter import diameter_from_maps, median_diameter
 
 
 def maps_of(labels: np.ndarray) -> np.ndarray:
@@ -54,3 +54,15 @@ def test_a_large_image_is_measured_in_its_centre() -> None:
     maps = maps_of(labels)
     maps[:20, :20] = maps_of(discs((20, 20), (10, 10, 5)))
     assert diameter_from_maps(maps, DecodeConfig()) == 0
+
+
+def test_the_median_nucleus_is_measured_as_a_disc() -> None:
+    labels = discs((90, 90), (25, 25, 15), (25, 70, 5), (70, 30, 10))
+    assert median_diameter(labels) == pytest.approx(20, abs=1)
+    assert median_diameter(np.zeros((5, 5), np.int32)) is None
+
+
+def test_only_the_named_nuclei_are_measured_unless_none_is_there() -> None:
+    labels = discs((90, 90), (25, 25, 15), (25, 70, 5), (70, 30, 10))
+    assert median_diameter(labels, {1}) == pytest.approx(30, abs=1)
+    assert median_diameter(labels, {77}) == median_diameter(labels)

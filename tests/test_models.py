@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +118,7 @@ def test_a_disk_that_fills_up_leaves_the_old_one(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(models.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         written(tmp_path / "m", 2.0)
     assert names_in(tmp_path) == {"m"}
@@ -160,15 +159,6 @@ def test_what_a_crash_left_is_cleared_by_the_next_write(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "m", tmp_path / ".m.previous")
     written(tmp_path / "m", 2.0)
     assert names_in(tmp_path) == {"m"}
-
-
-def test_what_killed_writers_left_is_cleared_after_an_hour(tmp_path: Path) -> None:
-    for name, age in ((".m.old.new", 4000), (".m.young.new", 10), (".other.old.new", 4000)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "model.json").touch()
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    written(tmp_path / "m")
-    assert names_in(tmp_path) == {"m", ".m.young.new", ".other.old.new"}
 
 
 def test_models_are_found_by_name_and_by_path(mine: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_nucleiseg.numbering import number
+from napari_nucleiseg.numbering import count_nuclei, number
 
 
 @pytest.mark.parametrize("largest", [9, 2_000_000_000])
@@ -28,3 +28,9 @@ def test_labels_without_background_or_without_nuclei() -> None:
 def test_what_is_not_labels_is_refused(labels: np.ndarray, got: str) -> None:
     with pytest.raises(ValueError, match=f"guess.*{got}"):
         number(labels, "guess")
+
+
+def test_nuclei_are_counted_with_gaps_and_huge_ids():
+    assert count_nuclei(np.array([[0, 3], [9, 9]], np.int32)) == 2
+    assert count_nuclei(np.array([[0, 2**31 - 1]], np.int32)) == 1
+    assert count_nuclei(np.zeros((0, 0), np.int32)) == 0

@@ -7,11 +7,11 @@ import pytest
 from squares import squares, write_sample
 from tiny_models import write_tiny_model
 
-from napari_nucleiseg import session as session_module
+from napari_nucleiseg import kept_maps
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.sample_files import Work
-from napari_nucleiseg.session import Session, count_nuclei, neighbour, session_for
+from napari_nucleiseg.session import Session, neighbour, session_for
 from napari_nucleiseg.storage import DatasetLock, DatasetLocked, Status
 
 
@@ -189,27 +189,12 @@ def test_the_same_thresholds_are_no_news():
     assert changed == [(DecodeConfig(min_area=7),)]
 
 
-def test_maps_longest_unused_are_dropped(monkeypatch):
-    monkeypatch.setattr(session_module, "MAPS_BYTES", 100)
+def test_maps_that_come_and_those_that_go_are_told_of(monkeypatch):
+    monkeypatch.setattr(kept_maps, "MAPS_BYTES", 100)
     session = Session()
+    changed = heard(session.maps_changed)
     for name in "abc":
         session.keep_maps(name, np.zeros((4, 4, 3), np.uint8))  # 48 bytes
-        session.maps("a")
-    assert session.maps("a") is not None
-    assert session.maps("b") is None
-    assert session.maps("c") is not None
-
-
-def test_maps_beyond_the_bound_are_kept_while_they_are_the_latest(monkeypatch):
-    monkeypatch.setattr(session_module, "MAPS_BYTES", 100)
-    session = Session()
-    session.keep_maps("a", np.zeros((40, 40, 3), np.uint8))
-    assert session.maps("a") is not None
-    session.keep_maps("b", np.zeros((4, 4, 3), np.uint8))
+    assert changed == [("a",), ("b",), ("c",), ("a",)]
     assert session.maps("a") is None
-
-
-def test_nuclei_are_counted_with_gaps_and_huge_ids():
-    assert count_nuclei(np.array([[0, 3], [9, 9]], np.int32)) == 2
-    assert count_nuclei(np.array([[0, 2**31 - 1]], np.int32)) == 1
-    assert count_nuclei(np.zeros((0, 0), np.int32)) == 0
+    assert session.maps("c") is not None

@@ -1,13 +1,15 @@
-"""How large the nuclei of an image are, from its maps."""
+"""How large nuclei are: estimated from maps, or measured in labels."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import DecodeConfig
+from napari_nucleiseg.numbering import number
 
 ENOUGH = 3  # nuclei: fewer say nothing of the others
 MAX_EDGE = 2048  # px: of a larger image, the centre is measured
@@ -58,3 +60,24 @@ def diameter_from_maps(maps: np.ndarray, config: DecodeConfig, enough: int = ENO
 def _centre(length: int) -> slice:
     start = max(0, length - MAX_EDGE) // 2
     return slice(start, start + MAX_EDGE)
+
+
+def median_diameter(labels: np.ndarray, ids: Collection[int] = ()) -> float | None:
+    """Measure the diameter of the disc with the median nucleus' area.
+
+    Parameters
+    ----------
+    labels : (H, W) int
+        Nucleus ids, 0 is background.
+    ids : collection of int
+        Only these count, unless none of them is there.
+
+    Returns
+    -------
+    float, or None where there is no nucleus
+        In px.
+    """
+    present, areas, _ = number(labels)
+    chosen = areas[np.isin(present, list(ids))]
+    areas = chosen if len(chosen) else areas
+    return float(2 * np.sqrt(np.median(areas) / np.pi)) if len(areas) else None

@@ -16,13 +16,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import IMAGE_SUFFIXES
+from napari_nucleiseg.pairing import (
+    image_name,
+    is_annotation,
+    mask_names,
+    masks_by_stem,
+    one_for_each_stem,
+)
 
 OWN_FOLDER = "nucleiseg"
 """Beside images that have no folder of their own: what this program writes of them."""
@@ -30,12 +37,8 @@ OWN_FOLDER = "nucleiseg"
 _IMAGE_FOLDERS = ("inputs", "input", "images", "image")
 _MASK_FOLDERS = ("masks", "labels", "mask", "label")
 _ORIGINAL_MASKS = "masks.original"
-_MASK_ENDING = re.compile(r"_(cp_)?(masks?|labels?)$", re.IGNORECASE)
-_IMAGE_ENDING = re.compile(r"_img$", re.IGNORECASE)
-_BY_PRODUCT = re.compile(r"_(cp_output|cp_flows|flows|outlines)$", re.IGNORECASE)
 _SIDE = re.compile("(train|training|val|valid|validation)|(test|testing)")
 _SPLIT = re.compile(f"(?:^|[^a-z])(?:{_SIDE.pattern})(?:[^a-z]|$)")
-_PREFERENCE = {suffix: i for i, suffix in enumerate((".tif", ".tiff", ".png", ".jpg", ".jpeg"))}
 _MAX_NESTING = 2
 
 
@@ -240,9 +243,9 @@ def _paired(folder: Path, folders: Sequence[Path]) -> Found | None:
     if not images_folder or not images:
         return None
     masks_folder = _first_named(folders, _MASK_FOLDERS)
-    images, problems = _one_for_each_stem(images)
-    names = _mask_names(image.stem for image in images)
-    masks = _masks_by_stem(_files_in(masks_folder) if masks_folder else [], names)
+    images, problems = one_for_each_stem(images)
+    names = mask_names(image.stem for image in images)
+    masks = masks_by_stem(_files_in(masks_folder) if masks_folder else [], names)
     layout = "merged" if images_folder.name.lower().startswith("input") else "labels"
     samples = tuple(_sample(image, masks.pop(image.stem, ()), layout) for image in images)
     left = [path for paths in masks.values() for path in paths]
@@ -257,62 +260,20 @@ def _first_named(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
     return next((by_name[name] for name in names if name in by_name), None)
 
 
-def _mask_names(stems: Iterable[str]) -> dict[str, str]:
-    """Map what a mask may be called, but for its ending, to the stem of its image.
-
-    That is the image's stem, or, as Cellpose's data has it, the stem without ``_img``.
-    """
-    stems = list(stems)
-    return {_IMAGE_ENDING.sub("", stem): stem for stem in stems} | {stem: stem for stem in stems}
-
-
-def _masks_by_stem(masks: Sequence[Path], names: dict[str, str]) -> dict[str, tuple[Path, ...]]:
-    """Key each mask by its image's stem, or by its own name where there is no such image."""
-    by_stem: dict[str, tuple[Path, ...]] = {}
-    for mask in _one_for_each_stem(masks)[0]:
-        name = _MASK_ENDING.sub("", mask.stem)
-        by_stem.setdefault(names.get(name, name), (mask,))
-    return by_stem
-
-
-def _one_for_each_stem(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """Of files that differ in their ending alone, keep the one that lost least."""
-    by_stem: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        by_stem[path.stem].append(path)
-    problems = []
-    for same in by_stem.values():
-        same.sort(key=lambda path: _PREFERENCE[path.suffix.lower()])
-        problems += [
-            f"{other} has the name of {same[0].name} but for its ending, and is passed over: "
-            "rename it."
-            for other in same[1:]
-        ]
-    return [same[0] for same in by_stem.values()], tuple(problems)
-
-
 # --- cellpose, images
 
 
 def _beside(folder: Path) -> Found | None:
     """Take the files of one folder, some of which may be masks of others."""
     files = _entries(folder)[1]
-    names = _mask_names(path.stem for path in files)
-    belongs = {path for path in files if _base(path.stem) in names}
-    images, problems = _one_for_each_stem([path for path in files if path not in belongs])
-    annotations = [path for path in files if path in belongs and _MASK_ENDING.search(path.stem)]
-    masks = _masks_by_stem(annotations, names)
+    names = mask_names(path.stem for path in files)
+    belongs = {path for path in files if image_name(path.stem) in names}
+    images, problems = one_for_each_stem([path for path in files if path not in belongs])
+    annotations = [path for path in files if path in belongs and is_annotation(path.stem)]
+    masks = masks_by_stem(annotations, names)
     layout = "cellpose" if masks else "images"
     samples = tuple(_sample(image, masks.get(image.stem, ()), layout) for image in images)
     return Found(folder, layout, samples, problems) if samples else None
-
-
-def _base(stem: str) -> str | None:
-    """Name of the image that a mask or by-product of this stem would belong to."""
-    for ending in (_MASK_ENDING, _BY_PRODUCT):
-        if ending.search(stem):
-            return ending.sub("", stem)
-    return None
 
 
 # --- train and test, nesting

@@ -7,15 +7,10 @@ architecture is never read from the weights: `model.json` names one of ours.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import glob
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +22,7 @@ import platformdirs
 
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.folder_swap import restore_interrupted, write_folder
 from napari_nucleiseg.model_check import (
     FORMAT,
     INFO,
@@ -41,7 +37,6 @@ from napari_nucleiseg.model_check import (
 from napari_nucleiseg.weights_file import read_weights_file, weights_to_bytes
 
 FOLDER_VARIABLE = "NUCLEISEG_MODELS"
-ABANDONED_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,7 @@ def find_model(name_or_path: str | Path) -> Model:
             return model
     parents = (shipped_models_folder(), user_models_folder()) if is_name(wanted) else ()
     for folder in (*(parent / wanted for parent in parents), Path(wanted).expanduser()):
-        _restore_interrupted(folder)
+        restore_interrupted(folder)
         if os.path.isdir(folder):  # unlike Path.is_dir, no error for an impossible name
             return read_model(folder)
     there_is = ", ".join(model.name for model in models) or "none"
@@ -290,60 +285,5 @@ def write_model(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     files[INFO] = json.dumps(info, indent=1, allow_nan=False).encode()
-    _write_folder(folder, files)
+    write_folder(folder, files, check_model_folder)
     return read_model(folder)
-
-
-def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _clear_abandoned(folder)
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".new", dir=folder.parent))
-    try:
-        for name, data in files.items():
-            _write_synced(new / name, data)
-        check_model_folder(new)
-        new.chmod(0o755)  # mkdtemp keeps others out, who may share the models
-        _swap_in(new, folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def _clear_abandoned(folder: Path) -> None:
-    """Delete what writers that were killed left behind, and not what one writes just now."""
-    for each in folder.parent.glob(f".{glob.escape(folder.name)}.*.new"):
-        with contextlib.suppress(FileNotFoundError):  # another writer may clear it too
-            if time.time() - each.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(each, ignore_errors=True)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _swap_in(new: Path, folder: Path) -> None:
-    """Put `new` in the place of `folder`, which stands aside until then."""
-    aside = _aside(folder)
-    _restore_interrupted(folder)
-    if aside.exists():
-        shutil.rmtree(aside)
-    if folder.exists():
-        folder.rename(aside)
-    try:
-        new.rename(folder)
-    except OSError:
-        _restore_interrupted(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.previous")
-
-
-def _restore_interrupted(folder: Path) -> None:
-    """Bring back a model that a crash left aside in the middle of its replacement."""
-    if folder.name and os.path.isdir(_aside(folder)) and not os.path.exists(folder):
-        _aside(folder).rename(folder)

@@ -55,3 +55,9 @@ def count(values: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
     counts = np.bincount(values)
     distinct = np.flatnonzero(counts)
     return distinct, counts[distinct]
+
+
+def count_nuclei(labels: np.ndarray) -> int:
+    """Count the different ids of a label image (H, W) int, without 0."""
+    ids, _ = count(labels.ravel(), int(labels.max(initial=0)) + 1)
+    return int(np.count_nonzero(ids))

@@ -23,6 +23,7 @@ from napari_nucleiseg.dataset import (
     split_by_field,
     split_test,
 )
+from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.metrics import scores
@@ -180,16 +181,15 @@ def _write(
     learned: Learned,
     report: dict[str, Any],
 ) -> Path:
-    from napari_nucleiseg.nn.augment import median_diameter
+    from napari_nucleiseg.nn.augment import NO_NUCLEI
     from napari_nucleiseg.nn.training import Trained
 
     edge = (request.config.edge, request.config.edge)
     shrunk = [
         dataclasses.replace(
             each,
-            diameter=median_diameter(
-                cv2.resize(each.labels, edge, interpolation=cv2.INTER_NEAREST)
-            ),
+            diameter=median_diameter(cv2.resize(each.labels, edge, interpolation=cv2.INTER_NEAREST))
+            or NO_NUCLEI,
         )
         for each in examples
     ]

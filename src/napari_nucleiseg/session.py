@@ -7,7 +7,6 @@ the session are called in the thread of the window. What blocks (`read`, and all
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -21,15 +20,14 @@ from napari_nucleiseg import sample_files
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import Dataset, Sample
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.kept_maps import KeptMaps
 from napari_nucleiseg.models import Model, find_model
+from napari_nucleiseg.numbering import count_nuclei
 from napari_nucleiseg.sample_files import OpenDataset, Opened, Work
 from napari_nucleiseg.storage import DatasetLock, SampleState, Status
 
 if TYPE_CHECKING:
     from napari_nucleiseg.predictor import Predictor
-
-MAPS_BYTES = 256 * 2**20
-"""Maps of samples seen before are dropped beyond this, the longest unused first."""
 
 _UNREAD = SampleState()
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
@@ -109,7 +107,7 @@ class Session:
         self._samples: dict[str, Sample] = {}
         self._places: dict[str, int] = {}
         self._locks: list[DatasetLock] = []
-        self._maps: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._maps = KeptMaps()
         self._predictor: Predictor | None = None
 
     # --- the dataset
@@ -148,8 +146,9 @@ class Session:
         self.select(None)
         self.dataset, self.read_only, self.correction_folder = None, "", None
         self.order, self._samples, self._places = (), {}, {}
-        for kept in (self.states, self.counts, self._maps):
-            kept.clear()
+        self.states.clear()
+        self.counts.clear()
+        self._maps.clear()
         self.dataset_changed.emit(None)
         self.read_only_changed.emit("")
 
@@ -299,8 +298,7 @@ class Session:
         """
         self.model = model if isinstance(model, Model) else find_model(model)
         self._predictor = None
-        dropped = tuple(self._maps)
-        self._maps.clear()
+        dropped = self._maps.clear()
         self.model_changed.emit(self.model)
         self.set_decode(self.model.decode)
         for sample_id in dropped:
@@ -337,21 +335,13 @@ class Session:
 
     def maps(self, sample_id: str) -> np.ndarray | None:
         """Give the kept maps of a sample, (H, W, 3) uint8."""
-        if sample_id in self._maps:
-            self._maps.move_to_end(sample_id)
         return self._maps.get(sample_id)
 
     def keep_maps(self, sample_id: str, maps: np.ndarray) -> None:
-        """Keep maps; those longest unused are dropped beyond `MAPS_BYTES`."""
-        self._maps[sample_id] = maps
-        self._maps.move_to_end(sample_id)
-        self.maps_changed.emit(sample_id)
-        while sum(each.nbytes for each in self._maps.values()) > MAPS_BYTES and self._maps:
-            oldest = next(iter(self._maps))
-            if oldest == sample_id:
-                return
-            del self._maps[oldest]
-            self.maps_changed.emit(oldest)
+        """Keep maps; others may be dropped for them (see `KeptMaps`)."""
+        dropped = self._maps.keep(sample_id, maps)
+        for each in (sample_id, *dropped):
+            self.maps_changed.emit(each)
 
 
 def neighbour(
@@ -379,13 +369,3 @@ def neighbour(
         return order[index] if 0 <= index < len(order) else None
     beyond = [each for each in order if (places[each] - places[current]) * by > 0]
     return min(beyond, key=lambda each: abs(places[each] - places[current]), default=None)
-
-
-def count_nuclei(labels: np.ndarray) -> int:
-    """Count the different ids of a label image (H, W), without 0."""
-    if not labels.size:
-        return 0
-    highest = int(labels.max())
-    if highest > 16 * labels.size:
-        return int(np.count_nonzero(np.unique(labels)))
-    return int(np.count_nonzero(np.bincount(labels.ravel(), minlength=1)[1:]))

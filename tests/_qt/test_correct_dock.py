@@ -20,7 +20,7 @@ from napari_nucleiseg import edits, session
 from napari_nucleiseg._qt import layers
 from napari_nucleiseg._qt.canvas import main_window
 from napari_nucleiseg._qt.correct_dock import CorrectDock
-from napari_nucleiseg._qt.tools import TOOLS
+from napari_nucleiseg._qt.tool_list import TOOLS
 from napari_nucleiseg.storage import Status
 
 LABELS = squares((EDGE, EDGE), (10, 10), (50, 50), (90, 80))

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QMainWindow
 
 from napari_nucleiseg._qt import key_groups
 from napari_nucleiseg._qt.key_card import KeyCard
-from napari_nucleiseg._qt.tools import TOOLS
+from napari_nucleiseg._qt.tool_list import TOOLS
 
 
 @pytest.fixture

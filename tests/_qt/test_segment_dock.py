@@ -19,7 +19,7 @@ from squares import EDGE, squares, write_sample
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg._qt.segment_dock import SegmentDock, median_diameter
+from napari_nucleiseg._qt.segment_dock import SegmentDock
 from napari_nucleiseg._qt.source_box import Source
 from napari_nucleiseg._qt.subjects import SampleSubject
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
@@ -625,12 +625,3 @@ def test_measuring_takes_what_was_drawn_rather_than_what_was_found(window: Windo
     )
     window.qtbot.mouseClick(window.dock.measure, Qt.MouseButton.LeftButton)
     assert window.session.predict_config.diameter == 45  # of a circle of 40 x 40 px
-
-
-def test_median_diameter() -> None:
-    labels = squares((100, 100), (0, 0), (50, 50))
-    assert median_diameter(labels) == 23
-    assert median_diameter(np.zeros((5, 5), np.int32)) is None
-    labels[50:52, 50:52] = 9
-    assert median_diameter(labels, {9}) == 2
-    assert median_diameter(labels, {77}) == median_diameter(labels)

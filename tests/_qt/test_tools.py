@@ -16,7 +16,8 @@ from qtpy.QtWidgets import QApplication
 from napari_nucleiseg import edits
 from napari_nucleiseg._qt.canvas import hide_brush_box
 from napari_nucleiseg._qt.target import Target
-from napari_nucleiseg._qt.tools import TOOLS, Tools
+from napari_nucleiseg._qt.tool_list import TOOLS
+from napari_nucleiseg._qt.tools import Tools
 
 
 def disc(y: float, x: float, radius: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn import batches as nn_batches
-from napari_nucleiseg.nn.augment import crop_and_targets, example, median_diameter
+from napari_nucleiseg.nn.augment import NO_NUCLEI, crop_and_targets, example
 from napari_nucleiseg.nn.batches import OLD_SHARE, batches, draw_batch, sampling_weights
 from napari_nucleiseg.synthetic import make_image
 
@@ -168,11 +168,9 @@ def test_old_images_are_drawn_most_but_new_ones_too(examples: list) -> None:
     assert (weights > 0).all()
 
 
-def test_the_median_diameter_is_that_of_a_disc() -> None:
-    y, x = np.indices((60, 60))
-    labels = (np.hypot(y - 30, x - 30) < 15).astype(np.int32)
-    assert median_diameter(labels) == pytest.approx(30, abs=1)
-    assert median_diameter(np.zeros((4, 4), np.int32)) == 20
+def test_an_image_without_nuclei_has_a_usual_diameter() -> None:
+    empty = np.zeros((40, 40), np.int32)
+    assert example("a", empty.astype(np.uint8), empty).diameter == NO_NUCLEI
 
 
 def test_ids_of_a_whole_slide_are_numbered_anew() -> None:

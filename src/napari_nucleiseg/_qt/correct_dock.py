@@ -29,7 +29,8 @@ from napari_nucleiseg._qt.save_row import SaveRow
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.target import Target
 from napari_nucleiseg._qt.tool_grid import ToolGrid
-from napari_nucleiseg._qt.tools import TOOLS, Tool, Tools
+from napari_nucleiseg._qt.tool_list import TOOLS, Tool
+from napari_nucleiseg._qt.tools import Tools
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.session import Session
 

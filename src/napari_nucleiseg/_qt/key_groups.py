@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari_nucleiseg._qt import doubts_list, napari_keys
 from napari_nucleiseg._qt.key_card import KEY, Group
 from napari_nucleiseg._qt.keys import KEYS
-from napari_nucleiseg._qt.tools import TOOLS
+from napari_nucleiseg._qt.tool_list import TOOLS
 
 
 def columns() -> list[list[Group]]:

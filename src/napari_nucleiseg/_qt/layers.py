@@ -25,7 +25,8 @@ from napari_nucleiseg._qt.layers_beside import LayersBeside
 from napari_nucleiseg._qt.preferences import display
 from napari_nucleiseg._qt.sample_reader import SampleReader
 from napari_nucleiseg._qt.saving import Saving
-from napari_nucleiseg.session import Session, count_nuclei, session_for
+from napari_nucleiseg.numbering import count_nuclei
+from napari_nucleiseg.session import Session, session_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,13 +17,13 @@ from psygnal import Signal
 from qtpy.QtCore import QObject, QTimer
 
 from napari_nucleiseg._qt.workers import JobHandle, run_call
+from napari_nucleiseg.numbering import count_nuclei
 from napari_nucleiseg.sample_files import (
     Work,
     lock_folder,
     save_recovery,
     save_work,
 )
-from napari_nucleiseg.session import count_nuclei
 from napari_nucleiseg.storage import SampleState, Status, clear_recovery
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
@@ -35,6 +34,7 @@ from napari_nucleiseg._qt.source_box import Source, SourceBox
 from napari_nucleiseg._qt.subjects import PlaneSubject, Subject
 from napari_nucleiseg._qt.workers import run_call
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
+from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.session import Session, session_for
@@ -298,7 +298,10 @@ class SegmentDock(ScrollDock):
 
     def _measured(self) -> float | None:
         labels = self._layers.draft.current_labels()
-        return None if labels is None else median_diameter(labels, self._layers.draft.touched)
+        if labels is None:
+            return None
+        diameter = median_diameter(labels, self._layers.draft.touched)
+        return None if diameter is None else float(round(diameter))
 
     # --- maps
 
@@ -318,28 +321,6 @@ class SegmentDock(ScrollDock):
             self._layers.show_maps(sample.id, maps, visible=is_wanted)
             if is_wanted and maps is None and not self.segmenter.is_running:
                 self.run_bar.say("The maps are there once the sample is segmented.")
-
-
-def median_diameter(labels: np.ndarray, ids: set[int] | None = None) -> float | None:
-    """Measure nuclei: median diameter [px] of circles of their areas.
-
-    Parameters
-    ----------
-    labels : (H, W) int
-    ids : set of int, optional
-        Only these count, unless none of them is there.
-
-    Returns
-    -------
-    float or None
-        In whole px; None where there is no nucleus.
-    """
-    present, areas = np.unique(labels[labels > 0], return_counts=True)
-    chosen = areas[np.isin(present, list(ids or ()))]
-    areas = chosen if len(chosen) else areas
-    if not len(areas):
-        return None
-    return float(round(2 * np.sqrt(np.median(areas) / np.pi)))
 
 
 def _find_device() -> Device:

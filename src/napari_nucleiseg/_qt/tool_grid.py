@@ -6,7 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QWidget
 
 from napari_nucleiseg._qt.key_button import KeyButton
-from napari_nucleiseg._qt.tools import TOOLS, Tool
+from napari_nucleiseg._qt.tool_list import TOOLS, Tool
 
 
 class ToolGrid(QWidget):

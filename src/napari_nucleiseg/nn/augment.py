@@ -8,12 +8,14 @@ import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import intensity_range, normalise
 from napari_nucleiseg.nn.paste import paste_nuclei
 from napari_nucleiseg.nn.targets import targets_from_labels
 from napari_nucleiseg.numbering import number
 
+NO_NUCLEI = 20.0  # px: the diameter of an image without nuclei
 DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
 UNTOUCHED = 0.35
 """Share of crops that are only flipped, turned by right angles and, some of them, doubled:
@@ -42,7 +44,7 @@ class Example:
     modality : str
         Rare modalities are drawn more often.
     diameter : float
-        Median diameter of the nuclei [px].
+        Median diameter of the nuclei [px]; `NO_NUCLEI` where there are none.
     background : tuple of 3 int
         Median colour where no nucleus is; black if nuclei cover all.
     """
@@ -51,7 +53,7 @@ class Example:
     image: np.ndarray
     labels: np.ndarray
     modality: str = ""
-    diameter: float = 20.0
+    diameter: float = NO_NUCLEI
     background: tuple[int, int, int] = (0, 0, 0)
 
 
@@ -80,7 +82,7 @@ def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") 
         image=stretched,
         labels=labels,
         modality=modality,
-        diameter=median_diameter(labels),
+        diameter=median_diameter(labels) or NO_NUCLEI,
         background=_background(stretched, labels),
     )
 
@@ -100,24 +102,6 @@ def _background(image: np.ndarray, labels: np.ndarray) -> tuple[int, int, int]:
     free = image[labels == 0]
     red, green, blue = np.median(free, axis=0).astype(int) if len(free) else (0, 0, 0)
     return int(red), int(green), int(blue)
-
-
-def median_diameter(labels: np.ndarray) -> float:
-    """Measure the diameter of the disc with the median nucleus' area.
-
-    Parameters
-    ----------
-    labels : (H, W) int
-        Nucleus ids, 0 is background.
-
-    Returns
-    -------
-    float
-        In px; 20 for an image without nuclei.
-    """
-    areas = np.bincount(labels.ravel())[1:]
-    areas = areas[areas > 0]
-    return float(2 * np.sqrt(np.median(areas) / np.pi)) if len(areas) else 20.0
 
 
 def crop_and_targets(

@@ -1,0 +1,60 @@
+"""Which files belong together by their names: an image, its masks and its other copies."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_MASK_ENDING = re.compile(r"_(cp_)?(masks?|labels?)$", re.IGNORECASE)
+_IMAGE_ENDING = re.compile(r"_img$", re.IGNORECASE)
+_BY_PRODUCT = re.compile(r"_(cp_output|cp_flows|flows|outlines)$", re.IGNORECASE)
+_PREFERENCE = {suffix: i for i, suffix in enumerate((".tif", ".tiff", ".png", ".jpg", ".jpeg"))}
+
+
+def image_name(stem: str) -> str | None:
+    """Name of the image that a mask or by-product of this stem would belong to."""
+    for ending in (_MASK_ENDING, _BY_PRODUCT):
+        if ending.search(stem):
+            return ending.sub("", stem)
+    return None
+
+
+def is_annotation(stem: str) -> bool:
+    """Whether a file of this stem is a mask by its name."""
+    return _MASK_ENDING.search(stem) is not None
+
+
+def mask_names(stems: Iterable[str]) -> dict[str, str]:
+    """Map what a mask may be called, but for its ending, to the stem of its image.
+
+    That is the image's stem, or, as Cellpose's data has it, the stem without ``_img``.
+    """
+    stems = list(stems)
+    return {_IMAGE_ENDING.sub("", stem): stem for stem in stems} | {stem: stem for stem in stems}
+
+
+def masks_by_stem(masks: Sequence[Path], names: dict[str, str]) -> dict[str, tuple[Path, ...]]:
+    """Key each mask by its image's stem, or by its own name where there is no such image."""
+    by_stem: dict[str, tuple[Path, ...]] = {}
+    for mask in one_for_each_stem(masks)[0]:
+        name = _MASK_ENDING.sub("", mask.stem)
+        by_stem.setdefault(names.get(name, name), (mask,))
+    return by_stem
+
+
+def one_for_each_stem(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """Of files that differ in their ending alone, keep the one that lost least."""
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        by_stem[path.stem].append(path)
+    problems = []
+    for same in by_stem.values():
+        same.sort(key=lambda path: _PREFERENCE[path.suffix.lower()])
+        problems += [
+            f"{other} has the name of {same[0].name} but for its ending, and is passed over: "
+            "rename it."
+            for other in same[1:]
+        ]
+    return [same[0] for same in by_stem.values()], tuple(problems)

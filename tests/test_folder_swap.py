@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_nucleiseg.folder_swap import restore_interrupted, write_folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in folder.iterdir()}
+
+
+def names_in(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
+
+
+def no_check(folder: Path) -> None:
+    pass
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "parent" / "new"
+    write_folder(folder, {"a": b"1", "b": b"2"}, no_check)
+    write_folder(folder, {"b": b"3"}, no_check)
+    assert contents(folder) == {"b": b"3"}
+    assert names_in(folder.parent) == {"new"}
+
+
+def test_what_does_not_pass_the_check_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    write_folder(folder, {"a": b"1"}, no_check)
+
+    def refuse(new: Path) -> None:
+        assert contents(new) == {"a": b"2"}
+        raise ValueError("no good")
+
+    with pytest.raises(ValueError, match="no good"):
+        write_folder(folder, {"a": b"2"}, refuse)
+    assert contents(folder) == {"a": b"1"}
+    assert names_in(tmp_path) == {"new"}
+
+
+def test_a_folder_that_a_crash_left_aside_comes_back(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    write_folder(folder, {"a": b"1"}, no_check)
+    folder.rename(tmp_path / ".new.previous")
+    restore_interrupted(folder)
+    assert contents(folder) == {"a": b"1"}
+    restore_interrupted(folder)  # nothing to do
+    assert names_in(tmp_path) == {"new"}
+
+
+def test_what_killed_writers_left_is_cleared_after_an_hour(tmp_path: Path) -> None:
+    for name, age in ((".m.old.new", 4000), (".m.young.new", 10), (".other.old.new", 4000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    write_folder(tmp_path / "m", {"a": b"1"}, no_check)
+    assert names_in(tmp_path) == {"m", ".m.young.new", ".other.old.new"}
