@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -70,11 +71,58 @@ def test_labels_and_status_come_back_and_nothing_is_lost(dataset: Path, tmp_path
 def test_later_labels_of_the_dataset_stay(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save(tmp_path / "elsewhere" / "a", 3)
+    elsewhere = tmp_path / "elsewhere"
+    save(elsewhere / "a", 3)
     monkeypatch.setattr("napari_nucleiseg.storage.now", lambda: "2999-01-01T00:00:00+00:00")
     save(dataset / "a", 2)
-    assert bring(dataset, tmp_path / "elsewhere") == []
+    (reason,) = bring(dataset, elsewhere)
+    assert "a was saved later in the dataset" in reason
     np.testing.assert_array_equal(read_label_tif(dataset / "a" / "labels.tif"), LABELS * 2)
+    assert (elsewhere / "a" / "labels.tif").exists(), "a clock may be wrong"
+    save(dataset / "a", 3)
+    assert bring(dataset, elsewhere) == []
+    assert not elsewhere.exists()
+
+
+def test_labels_of_another_size_stay(dataset: Path, tmp_path: Path) -> None:
+    state = SampleState(Status.CORRECTED)
+    save_labels(tmp_path / "elsewhere" / "b", np.eye(10, dtype=np.int32), state, masks=False)
+    (reason,) = bring(dataset, tmp_path / "elsewhere")
+    assert "10 x 10 pixels, but its image has 64 x 64" in reason
+    assert not (dataset / "b" / "labels.tif").exists()
+
+
+def test_strokes_that_were_saved_are_not_unsaved(dataset: Path, tmp_path: Path) -> None:
+    """A crash right after a save leaves a recovery file with what was saved."""
+    elsewhere = tmp_path / "elsewhere"
+    state = save(elsewhere / "b", 3)
+    write_recovery(elsewhere / "b", LABELS * 3, "1" * 64, state.labels_sha256)
+    assert bring(dataset, elsewhere) == []
+    assert (dataset / "b" / "labels.tif").exists()
+
+
+def test_what_was_set_aside_in_the_folder_goes_with_it(dataset: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    for each in ("a", "a.kept-20260101T000000.000000Z"):
+        save(elsewhere / each, 3)
+    assert bring(dataset, elsewhere) == []
+    assert not elsewhere.exists()
+
+
+def test_a_folder_that_cannot_be_renamed_is_spoken_of(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "elsewhere" / "a", 3)
+    real = os.rename
+
+    def busy(source: Path, target: Path) -> None:
+        if Path(source) == tmp_path / "elsewhere":
+            raise PermissionError(13, "in use")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", busy)
+    (reason,) = bring(dataset, tmp_path / "elsewhere")
+    assert "cannot be renamed (in use)" in reason
 
 
 def test_what_cannot_come_back_is_named_and_stays(dataset: Path, tmp_path: Path) -> None:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from napari_nucleiseg.label_files import labels_sha256, write_label_image
-from napari_nucleiseg.recovery import Recovery, clear_recovery, read_recovery, write_recovery
+from napari_nucleiseg.recovery import (
+    Recovery,
+    clear_recovery,
+    has_unsaved,
+    read_recovery,
+    write_recovery,
+)
 from napari_nucleiseg.state import SampleState, Status
 from napari_nucleiseg.storage import save_labels
 
@@ -62,8 +68,18 @@ def test_after_a_save_it_is_cleared(tmp_path: Path, saved: str) -> None:
 def test_a_crash_between_save_and_clear_offers_nothing_old(tmp_path: Path, saved: str) -> None:
     write_recovery(tmp_path, PAINTED, IMAGE, saved)
     save_labels(tmp_path, PAINTED, SampleState(Status.CORRECTED), masks=False)
+    assert has_unsaved(tmp_path) is False
     assert read_recovery(tmp_path, IMAGE) is None
     assert not kept(tmp_path)
+    assert not (tmp_path / "recovery.tif").exists(), "nothing is left to be offered or saved"
+
+
+def test_strokes_are_unsaved_until_they_are_saved(tmp_path: Path, saved: str) -> None:
+    assert not has_unsaved(tmp_path)
+    write_recovery(tmp_path, PAINTED, IMAGE, saved)
+    assert has_unsaved(tmp_path)
+    (tmp_path / "recovery.tif").write_bytes(b"torn")
+    assert has_unsaved(tmp_path), "nobody knows what was in it"
 
 
 @pytest.mark.parametrize("other", ["image", "labels"])

@@ -257,3 +257,12 @@ def test_statuses_are_those_of_the_folder_of_corrections(bare, tmp_path):
     save_work(approved)
     (step,) = read_states({bare.id: (bare, other)})
     assert step.values["states"][bare.id].status is Status.APPROVED
+
+
+def test_a_correction_in_the_dataset_counts_beside_a_mere_prediction_elsewhere(bare, tmp_path):
+    save_work(work(bare, LABELS))
+    other = tmp_path / "corrections" / bare.id
+    save_prediction(replace(bare, folder=tmp_path / "nowhere"), other, LABELS, "a model")
+    (step,) = read_states({bare.id: (bare, other)})
+    assert step.values["states"][bare.id].status is Status.CORRECTED
+    assert open_sample(bare, other, writable=True).origin is Origin.CORRECTION

@@ -146,6 +146,17 @@ def kept_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.kept-{stamp}{path.suffix}")
 
 
+def is_kept(path: Path) -> bool:
+    """Whether `kept_path` made the name of `path`."""
+    return ".kept-" in path.name
+
+
+def set_aside(path: Path) -> None:
+    """Rename what stands at `path` to its `kept_path`; nothing happens if there is nothing."""
+    with suppress(FileNotFoundError):
+        os.rename(path, kept_path(path))
+
+
 def discard_leftovers(folder: Path) -> int:
     """Remove temporary files and folders that a crash left; return how many.
 

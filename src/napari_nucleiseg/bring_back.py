@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from napari_nucleiseg.atomic import kept_path
+import numpy as np
+
+from napari_nucleiseg.annotations import check_size
+from napari_nucleiseg.atomic import is_kept, saving, set_aside
 from napari_nucleiseg.dataset import Sample
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.recovery import RECOVERY
+from napari_nucleiseg.images import read_image_size
+from napari_nucleiseg.recovery import has_unsaved
 from napari_nucleiseg.storage import (
     LABELS,
     PREDICTION,
     DatasetLock,
+    SampleState,
     read_label_tif,
     read_prediction,
     read_state,
@@ -34,7 +37,7 @@ def bring_back(root: Path, samples: Sequence[Sample], folder: Path) -> list[str]
     root : Path
         Of the dataset, which nobody may have open.
     samples : sequence of Sample
-        Of the dataset. Where it has later labels than the folder, these stay.
+        Of the dataset. Where it has other and later labels than the folder, both stay.
     folder : Path
         Where its corrections were written instead, one folder a sample.
 
@@ -55,34 +58,57 @@ def bring_back(root: Path, samples: Sequence[Sample], folder: Path) -> list[str]
         lock.release()
     ids = {each.id for each in samples}
     left += [
-        f"{each.parent} belongs to no image of the dataset."
-        for each in sorted(folder.glob(f"*/{LABELS}"))
-        if each.parent.name not in ids
+        f"{each} belongs to no image that is open: open the folder of its image and bring it back "
+        "there, or move it away."
+        for each in sorted(path.parent for path in folder.glob(f"*/{LABELS}"))
+        if each.name not in ids and not is_kept(each)
     ]
-    if not left:
-        with suppress(OSError):
-            os.rename(folder, kept_path(folder))
-    return left
+    return left or _retire(folder)
+
+
+def _retire(folder: Path) -> list[str]:
+    try:
+        set_aside(folder)
+    except OSError as error:
+        text = (
+            f"All came back, but {folder} cannot be renamed ({error.strerror}): close what has it "
+            "open, and bring them back again."
+        )
+        return [text]
+    return []
+
+
+def _has_later(sample: Sample, state: SampleState) -> bool:
+    if not (sample.folder / LABELS).exists():
+        return False
+    return read_state(sample.folder).saved_at > state.saved_at
 
 
 def _bring_one(sample: Sample, source: Path) -> str:
     """Copy the correction of one sample; gives the reason if it has to stay."""
-    if (source / RECOVERY).exists():
+    if has_unsaved(source):
         return f"{sample.id} has unsaved strokes in {source}: go to it, and save them."
     if not (source / LABELS).exists():
         return ""
     state = read_state(source)
-    if (sample.folder / LABELS).exists() and read_state(sample.folder).saved_at > state.saved_at:
-        return ""
     try:
         labels = read_label_tif(source / LABELS)
+        check_size(source / LABELS, labels.shape, read_image_size(sample.image_path))
+        if _has_later(sample, state):
+            if np.array_equal(read_label_tif(sample.folder / LABELS), labels):
+                return ""
+            return (
+                f"{sample.id} was saved later in the dataset, and these labels stay: move {source} "
+                f"away if you do not need it, or copy its {LABELS} over."
+            )
     except BadInput as error:
         return str(error)
     save_labels(sample.folder, labels, state, masks=sample.layout == "kaggle")
     # What a hand has erased is told by the prediction that it began with.
     prediction = read_prediction(source)
     if prediction is None:
-        (sample.folder / PREDICTION).unlink(missing_ok=True)
+        with saving(sample.folder / PREDICTION):
+            (sample.folder / PREDICTION).unlink(missing_ok=True)
     else:
         write_prediction(sample.folder, *prediction)
     return ""

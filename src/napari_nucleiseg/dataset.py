@@ -50,12 +50,15 @@ class Dataset:
         In natural order of their ids.
     problems : tuple of str
         One sentence for each thing that was passed over.
+    path : Path
+        What was opened: the folder, or a single image. An archive's folder, once extracted.
     """
 
     root: Path
     layout: str
     samples: tuple[Sample, ...]
     problems: tuple[str, ...] = ()
+    path: Path = Path()
 
 
 def read_dataset(
@@ -95,7 +98,7 @@ def read_dataset(
         path = _extracted(path, extract_to)
     found = find_samples(path) if path.is_dir() else single_image(path)
     given = Path(table) if table is not None else _find_table(path, found)
-    return _with_table(found, given, required=table is not None)
+    return replace(_with_table(found, given, required=table is not None), path=path)
 
 
 def _extracted(archive: Path, extract_to: str | PathLike[str] | None) -> Path:

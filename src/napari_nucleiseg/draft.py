@@ -6,8 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from napari_nucleiseg.merging import find_hand_work, merge_prediction
-from napari_nucleiseg.spans import find_runs
+from napari_nucleiseg.merging import alive, changed_ids, find_hand_work, merge_prediction
 
 
 class Draft:
@@ -63,14 +62,7 @@ class Draft:
 
     def touched(self, labels: np.ndarray) -> frozenset[int]:
         """Give the ids of nuclei that a hand has touched and that are in the labels."""
-        # Asked in the window's thread: of a run of equal pixels one is looked at.
-        changed = np.flatnonzero(labels.ravel() != self._shown.ravel())
-        before = np.array(sorted(self._touched), np.int32)
-        ids = np.concatenate([labels.ravel()[changed], self._shown.ravel()[changed], before])
-        ids = np.unique(ids)
-        there = labels.ravel()[find_runs(labels)[0]]
-        alive = ids[np.isin(ids, there)]
-        return frozenset(alive[alive > 0].tolist())
+        return alive(self._touched | changed_ids(self._shown, labels), labels)
 
     def add_touched(self, ids: Collection[int]) -> None:
         """Count more nuclei as touched by a hand."""

@@ -39,13 +39,24 @@ def find_hand_work(shown: np.ndarray, labels: np.ndarray) -> HandWork:
     HandWork
         What was undone does not count.
     """
+    erased = (labels == 0) & (shown != 0)
+    return HandWork(alive(changed_ids(shown, labels), labels), erased)
+
+
+def changed_ids(shown: np.ndarray, labels: np.ndarray) -> frozenset[int]:
+    """Give the ids that gained or lost pixels; both images are (H, W) int32."""
     changed = np.flatnonzero(shown.ravel() != labels.ravel())
-    now = labels.ravel()[changed]
-    erased = np.zeros(labels.shape, bool)
-    erased.ravel()[changed[now == 0]] = True
-    suspects = np.union1d(now, shown.ravel()[changed])
-    alive = suspects[np.isin(suspects, labels)] if len(suspects) else suspects
-    return HandWork(frozenset(alive[alive > 0].tolist()), erased)
+    return frozenset(np.union1d(labels.ravel()[changed], shown.ravel()[changed]).tolist())
+
+
+def alive(ids: Collection[int], labels: np.ndarray) -> frozenset[int]:
+    """Give those of some ids that are nuclei of a label image (H, W) int32."""
+    if not ids:
+        return frozenset()
+    # Of a run of equal pixels one is looked at: this is asked in the window's thread.
+    there = labels.ravel()[find_runs(labels)[0]]
+    wanted = np.array(sorted(ids))
+    return frozenset(wanted[np.isin(wanted, there)].tolist())
 
 
 def merge_prediction(

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucleiseg.atomic import kept_path, make_folder, saving, write_bytes_atomically
+from napari_nucleiseg.atomic import (
+    SaveFailed,
+    make_folder,
+    saving,
+    set_aside,
+    write_bytes_atomically,
+)
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import encode_labels, labels_sha256, read_label_file
 from napari_nucleiseg.state import LABELS, now, read_state
@@ -105,11 +111,28 @@ def read_recovery(folder: Path, image_sha256: str) -> Recovery | None:
         _set_aside(path)
         return None
     if labels_sha256(labels) == saved:
+        # A save was on its way when the strokes were written, or a crash came right after it.
+        with suppress(SaveFailed):
+            clear_recovery(folder)
         return None
     if base != (image_sha256, saved):
         _set_aside(path)
         return None
     return recovery
+
+
+def has_unsaved(folder: Path) -> bool:
+    """Whether there is a recovery file of other labels than the saved ones.
+
+    One that cannot be read counts: nobody knows what is in it.
+    """
+    path = Path(folder) / RECOVERY
+    if not os.path.lexists(path):
+        return False
+    try:
+        return labels_sha256(read_label_file(path)[0]) != _saved_sha256(Path(folder))
+    except BadInput:
+        return True
 
 
 def _saved_sha256(folder: Path) -> str:
@@ -125,7 +148,7 @@ def _saved_sha256(folder: Path) -> str:
 def _set_aside(path: Path) -> None:
     # A folder that does not allow it does not allow a new recovery file either.
     with suppress(OSError):
-        os.rename(path, kept_path(path))
+        set_aside(path)
 
 
 def clear_recovery(folder: Path) -> None:

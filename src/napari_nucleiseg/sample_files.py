@@ -6,7 +6,7 @@ Every function here blocks and may be called in any thread; none keeps anything.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucleiseg.atomic import make_folder, saving
+from napari_nucleiseg.atomic import make_folder, saving, set_aside
 from napari_nucleiseg.dataset import Dataset, Sample, read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.images import intensity_range
 from napari_nucleiseg.progress import Progress
@@ -91,8 +91,15 @@ def open_dataset(
         return OpenDataset(dataset, None, str(error))
 
 
-def lock_folder(folder: Path) -> DatasetLock:
+def lock_folder(folder: Path, coming: Iterable[str] = ()) -> DatasetLock:
     """Make a folder for corrections, and take its lock.
+
+    Parameters
+    ----------
+    folder : Path
+    coming : iterable of str
+        Ids of samples whose labels are about to be saved there, and did not begin with what it
+        holds of them: that is set aside.
 
     Raises
     ------
@@ -101,7 +108,15 @@ def lock_folder(folder: Path) -> DatasetLock:
     """
     with saving(folder):
         make_folder(folder)
-    return DatasetLock.acquire(folder)
+    lock = DatasetLock.acquire(folder)
+    try:
+        with saving(folder):
+            for each in coming:
+                set_aside(folder / each)
+    except SaveFailed:
+        lock.release()
+        raise
+    return lock
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +182,7 @@ def open_sample(sample: Sample, folder: Path, *, writable: bool) -> Opened:
     image = read_sample_image(sample)
     shape = (image.shape[0], image.shape[1])
     image_sha256 = _image_sha256(image)
-    source = replace(sample, folder=_source_folder(sample, folder))
+    source = replace(sample, folder=source_folder(sample, folder))
     state = read_state(source.folder)
     labels, origin, prediction = _read_best_labels(source, state, shape)
     corrected = origin is Origin.CORRECTION and source.folder == folder
@@ -209,13 +224,15 @@ def read_current_labels(sample: Sample, folder: Path, shape: tuple[int, int]) ->
     BadInput
         If correction or annotation cannot be read.
     """
-    source = replace(sample, folder=_source_folder(sample, folder))
+    source = replace(sample, folder=source_folder(sample, folder))
     labels, origin, _ = _read_best_labels(source, read_state(source.folder), shape)
     return None if origin is Origin.NOTHING else labels
 
 
-def _source_folder(sample: Sample, folder: Path) -> Path:
+def source_folder(sample: Sample, folder: Path) -> Path:
     """Choose the folder that labels, prediction and status are read from, all of one."""
+    if folder == sample.folder:
+        return folder
     if (folder / LABELS).exists():
         return folder
     is_begun = any((folder / name).exists() for name in (PREDICTION, STATE))
@@ -324,7 +341,7 @@ def save_prediction(sample: Sample, folder: Path, labels: np.ndarray, model: str
     data = encode_prediction(labels, model)
     # A person may save while this is encoded: what counts is what is there when it is written.
     with one_at_a_time:
-        state = read_state(_source_folder(sample, folder))
+        state = read_state(source_folder(sample, folder))
         if state.status in (Status.CORRECTED, Status.APPROVED):
             return state
         write_encoded_prediction(folder, data)
@@ -350,10 +367,7 @@ def read_states(places: Mapping[str, tuple[Sample, Path]]) -> Iterator[Progress]
     """
     batch: dict[str, SampleState] = {}
     for done, (sample_id, (sample, folder)) in enumerate(places.items(), start=1):
-        own = read_state(folder)
-        if own == SampleState() and folder != sample.folder:
-            own = read_state(sample.folder)
-        batch[sample_id] = own
+        batch[sample_id] = read_state(source_folder(sample, folder))
         if len(batch) == _BATCH or done == len(places):
             yield Progress(done, len(places), "Reading", "states", {"states": batch})
             batch = {}

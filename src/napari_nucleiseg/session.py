@@ -8,6 +8,7 @@ the session are called in the thread of the window. What blocks (`read`, and all
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,6 +224,10 @@ class Session:
         if self.correction_folder is None:
             return sample.folder
         return self.correction_folder / sample.id
+
+    def placed(self, sample: Sample) -> Sample:
+        """Give a sample whose folder is where its correction is. Looks at the disk; any thread."""
+        return replace(sample, folder=sample_files.source_folder(sample, self.folder_of(sample)))
 
     def read(self, sample: Sample) -> Opened:
         """Read a sample from the disk. Blocks, changes nothing; any thread.

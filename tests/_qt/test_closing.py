@@ -183,6 +183,45 @@ def test_what_is_rescued_does_not_hide_earlier_corrections(
         assert again.layers.session.correction_folder == own
 
 
+def test_a_second_rescue_does_not_replace_the_first(
+    desks: Callable[[], Desk], squares_folder: Path, told: list[str], tmp_path: Path
+) -> None:
+    remember_correction_folder(squares_folder, tmp_path / "unplugged")
+    for _ in range(2):  # the second time, the first correction is not on show
+        desk = desks()
+        desk.open(squares_folder)
+        desk.draw()
+        desk.window.close()
+    folder = rescue_folder(squares_folder)
+    assert len(told) == 2
+    for each in (folder / "b", *folder.glob("b.kept-*")):
+        np.testing.assert_array_equal(read_label_tif(each / "labels.tif"), DRAWN)
+    assert len(list(folder.glob("b*"))) == 2
+
+
+def test_what_is_rescued_where_corrections_go_anyway_is_not_to_be_copied(
+    desks: Callable[[], Desk],
+    squares_folder: Path,
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = rescue_folder(squares_folder)
+    write_label_image_in(folder / "a", DRAWN)
+    remember_correction_folder(squares_folder, folder)
+    desk = desks()
+    desk.open(squares_folder)
+    assert desk.layers.session.correction_folder == folder
+
+    def fail(work: sample_files.Work) -> None:
+        raise SaveFailed("The disk is busy.")
+
+    monkeypatch.setattr(saving, "save_work", fail)
+    desk.draw()
+    desk.window.close()
+    np.testing.assert_array_equal(read_label_tif(folder / "b" / "labels.tif"), DRAWN)
+    assert "come back when you open the dataset again" in told[0]
+
+
 def test_a_folder_that_is_out_of_reach_is_not_forgotten(
     desks: Callable[[], Desk], squares_folder: Path, told: list[str], tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog, QPushButton
-from squares import squares, write_sample
+from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg import sample_files
 from napari_nucleiseg._qt import opening as opening_module
@@ -23,12 +23,17 @@ from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.dataset_model import ROW
 from napari_nucleiseg._qt.key_button import KeyCap
-from napari_nucleiseg._qt.memory import correction_folder_of, recent_datasets
+from napari_nucleiseg._qt.memory import (
+    correction_folder_of,
+    recent_datasets,
+    remember_correction_folder,
+)
 from napari_nucleiseg.storage import (
     DatasetLock,
     SampleState,
     SaveFailed,
     Status,
+    save_labels,
     write_recovery,
     write_state,
 )
@@ -58,6 +63,11 @@ def open_and_wait(qtbot, dock, path):
 def show(qtbot, dock, name):
     qtbot.waitUntil(lambda: dock.layers.sample is not None and dock.layers.sample.id == name)
     qtbot.waitUntil(lambda: not dock.layers.is_loading)
+
+
+def choose(qtbot, dock, name):
+    dock.session.select(name)
+    show(qtbot, dock, name)
 
 
 def ids(dock):
@@ -420,6 +430,49 @@ def test_another_folder_that_is_away_is_named_and_nothing_is_written_beside_it(
     open_and_wait(qtbot, opened, squares_folder)
     show(qtbot, opened, "a")
     assert np.array_equal(opened.layers.draft.current_labels(), labels)
+
+
+def test_a_folder_that_is_gone_for_good_can_be_forgotten(dock, qtbot, tmp_path, squares_folder):
+    remember_correction_folder(squares_folder, tmp_path / "gone")
+    open_and_wait(qtbot, dock, squares_folder)
+    assert not dock.session.is_writable
+    press(dock, "Go on without them")
+    qtbot.waitUntil(lambda: dock.session.dataset is not None and dock.opening.path is None)
+    qtbot.waitUntil(lambda: dock.session.is_writable)
+    assert correction_folder_of(squares_folder) is None
+
+
+def test_a_folder_that_was_plugged_in_again_is_read_before_it_is_written_to(
+    dock, qtbot, tmp_path, squares_folder, monkeypatch
+):
+    own = tmp_path / "drive" / rescue_folder(squares_folder).name
+    earlier = squares((EDGE, EDGE), (80, 80))
+    save_labels(own / "a", earlier, SampleState(Status.APPROVED), masks=False)
+    open_and_wait(qtbot, dock, squares_folder)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(own))
+    choose(qtbot, dock, "b")
+    paint(dock)
+    drawn = dock.layers.draft.current_labels()
+    dock._notices.choose_folder()
+    qtbot.waitUntil(lambda: dock.session.correction_folder == own and dock.opening.path is None)
+    choose(qtbot, dock, "a")
+    assert np.array_equal(dock.layers.draft.current_labels(), earlier)
+    choose(qtbot, dock, "b")
+    assert np.array_equal(dock.layers.draft.current_labels(), drawn)
+    assert (own / "b" / "labels.tif").exists()
+
+
+def test_a_dock_that_was_closed_and_opened_can_bring_corrections_back(
+    opened, viewer, qtbot, tmp_path, squares_folder
+):
+    save_labels(
+        tmp_path / "away" / "b", squares((EDGE, EDGE), (80, 80)), SampleState(), masks=False
+    )
+    opened.session.use_correction_folder(tmp_path / "away")
+    again = DatasetDock(viewer)
+    qtbot.addWidget(again)
+    press(again, "Bring them back")
+    qtbot.waitUntil(lambda: (squares_folder / "b" / "labels.tif").exists())
 
 
 def test_a_folder_that_cannot_be_made_is_not_proposed(opened, monkeypatch, tmp_path):

@@ -12,7 +12,15 @@ from napari_nucleiseg import sample_files
 from napari_nucleiseg._qt import saving as saving_module
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg.sample_files import Work
-from napari_nucleiseg.storage import DatasetLock, SaveFailed, Status, read_label_tif, read_state
+from napari_nucleiseg.storage import (
+    DatasetLock,
+    SampleState,
+    SaveFailed,
+    Status,
+    read_label_tif,
+    read_state,
+    save_labels,
+)
 
 ANNOTATED, BARE, LAST = 0, 1, 2
 
@@ -196,6 +204,28 @@ def test_a_deleted_layer_is_saved_too(layers, qtbot):
     assert np.array_equal(saved(sample), labels)
 
 
+def test_without_labels_on_show_nothing_is_approved(layers, viewer, qtbot):
+    sample, failed = layers.sample, []
+    layers.session.failed.connect(failed.append)
+    viewer.layers.remove(layers.labels_layer)
+    layers.saving.approve()
+    rest(qtbot, layers)
+    assert layers.session.sample is sample
+    assert read_state(sample.folder).status is Status.UNLABELLED
+    assert "not on show" in failed[0]
+
+
+def test_nothing_is_approved_before_the_first_image_is_there(viewer, squares_folder, qtbot):
+    layers, failed = layers_for(viewer), []
+    layers.session.failed.connect(failed.append)
+    layers.session.open_dataset(squares_folder)
+    layers.session.next_sample()
+    chosen = layers.session.sample
+    layers.saving.approve()
+    assert layers.session.sample is chosen
+    assert "not on show" in failed[0]
+
+
 # --- the recovery file
 
 
@@ -243,6 +273,30 @@ def test_a_save_ends_the_recovery(layers, qtbot, quick):
     layers.saving.save()
     rest(qtbot, layers)
     assert not recovery(layers.sample).exists()
+
+
+def test_a_save_that_takes_long_leaves_no_recovery_behind(layers, qtbot, quick, monkeypatch):
+    may_end = threading.Event()
+
+    def slow(work):
+        may_end.wait(5)
+        return sample_files.save_work(work)
+
+    monkeypatch.setattr(saving_module, "save_work", slow)
+    paint(layers)
+    layers.saving.save()
+    qtbot.wait(200)  # four times the pause after which strokes go to the recovery file
+    may_end.set()
+    rest(qtbot, layers)
+    qtbot.wait(200)
+    rest(qtbot, layers)
+    assert not recovery(layers.sample).exists()
+
+
+def test_strokes_whose_save_failed_reach_the_recovery_file(layers, qtbot, quick, full_disk):
+    paint(layers)
+    layers.saving.save()
+    qtbot.waitUntil(lambda: recovery(layers.sample).exists())
 
 
 def test_what_a_crash_left_is_restored_and_can_be_dropped(layers, qtbot, quick):
@@ -357,6 +411,20 @@ def test_another_folder_takes_what_could_not_be_saved(layers, qtbot, full_disk, 
     )
     assert (tmp_path / "elsewhere" / layers.sample.id / "labels.tif").exists()
     assert not (first.folder / "labels.tif").exists()
+
+
+def test_what_another_folder_holds_already_is_set_aside(layers, qtbot, tmp_path):
+    """It was not on show, so the labels that come did not begin with it."""
+    sample, folder = layers.sample, tmp_path / "elsewhere"
+    earlier = np.full((EDGE, EDGE), 3, np.int32)
+    save_labels(folder / sample.id, earlier, SampleState(Status.CORRECTED), masks=False)
+    paint(layers)
+    layers.saving.save_to(folder)
+    rest(qtbot, layers)
+    labels = read_label_tif(folder / sample.id / "labels.tif")
+    np.testing.assert_array_equal(labels, layers.draft.current_labels())
+    (kept,) = folder.glob(f"{sample.id}.kept-*")
+    np.testing.assert_array_equal(read_label_tif(kept / "labels.tif"), earlier)
 
 
 def test_a_dataset_held_by_another_window_is_not_written_to(viewer, squares_folder, qtbot):

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_nucleiseg._qt.memory import correction_folder_of, remember_correction_folder
 from napari_nucleiseg._qt.workers import jobs_of
+from napari_nucleiseg.atomic import saving, set_aside
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.sample_files import save_work
 
@@ -73,10 +74,14 @@ class CloseGuard(QObject):
         if not session.pending or session.dataset is None:
             return True
         folder = rescue_folder(session.dataset.root)
+        is_in_use = folder == session.correction_folder
         reasons = [self._saving.failures.get(each, session.read_only) for each in session.pending]
         lost = []
         for sample_id, work in list(session.pending.items()):
             try:
+                if not is_in_use:  # what it holds of the sample was not seen
+                    with saving(folder):
+                        set_aside(folder / sample_id)
                 save_work(replace(work, folder=folder / sample_id))
                 session.note_pending(sample_id, None)
             except BadInput as error:
@@ -84,7 +89,7 @@ class CloseGuard(QObject):
         if lost:
             return self._ask(lost[0])
         before = correction_folder_of(session.dataset.root)  # it may be out of reach
-        if before is None:
+        if before in (None, folder):
             remember_correction_folder(session.dataset.root, folder)
             how = "and come back when you open the dataset again."
         else:

@@ -32,7 +32,6 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.session import Session, session_for
-from napari_nucleiseg.storage import LABELS
 from napari_nucleiseg.truth import sort_by_truth
 
 if TYPE_CHECKING:
@@ -195,7 +194,9 @@ class EvaluateDock(ScrollDock):
     # --- running
 
     def _on_started(self) -> None:
-        samples = [self._placed(each) for each in self._choices()[self.images.currentData()]]
+        samples = [
+            self._session.placed(each) for each in self._choices()[self.images.currentData()]
+        ]
         if self._model is None or not samples:
             return
         self._clear()
@@ -209,11 +210,6 @@ class EvaluateDock(ScrollDock):
             on_end=self._on_end,
             owner=self,
         )
-
-    def _placed(self, sample: Sample) -> Sample:
-        """Take the correction where it is, also for a dataset that is read-only."""
-        folder = self._session.folder_of(sample)
-        return replace(sample, folder=folder) if (folder / LABELS).exists() else sample
 
     def _clear(self) -> None:
         self._drawn.clear()

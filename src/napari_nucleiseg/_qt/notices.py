@@ -15,6 +15,7 @@ from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.memory import forget_correction_folder
 from napari_nucleiseg.bring_back import bring_back
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.storage import LABELS
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
@@ -43,6 +44,7 @@ class Notices(QObject):
         self._failure = ""
         self._is_recovery_seen = False
         self._left: list[str] = []
+        self._left_of = Path()
         listen(
             self,
             (self._session.dataset_changed, self.update),
@@ -121,7 +123,17 @@ class Notices(QObject):
         if not self._session.read_only or self._session.correction_folder is not None:
             return None
         text = f"Read-only. {self._session.read_only}"
-        return Notice(text, False, (("Save corrections elsewhere…", self.choose_folder),))
+        actions = (("Save corrections elsewhere…", self.choose_folder),)
+        if self._opening.folder_away is not None:
+            actions = (("Go on without them", self.forget_folder),)
+        return Notice(text, False, actions)
+
+    def forget_folder(self) -> None:
+        """Let corrections go where the images are, and open these again."""
+        dataset = self._session.dataset
+        if dataset is not None:
+            forget_correction_folder(dataset.root)
+            self._opening.open(dataset.path)
 
     def _elsewhere(self) -> Notice | None:
         folder = self._session.correction_folder
@@ -134,14 +146,14 @@ class Notices(QObject):
     def bring_back(self) -> None:
         """Copy the corrections from the other folder to the images, and open these again."""
         dataset, folder = self._session.dataset, self._session.correction_folder
-        path = self._opening.opened_path
-        if dataset is not None and folder is not None and path is not None:
-            self._left = []
+        if dataset is not None and folder is not None:
+            self._left, self._left_of = [], dataset.root
             make = partial(_bring_back, dataset=dataset, folder=folder, left=self._left)
-            self._opening.open(path, make=make)
+            self._opening.open(dataset.path, make=make)
 
     def _left_behind(self) -> Notice | None:
-        if not self._left or self._opening.path is not None:
+        dataset = self._session.dataset
+        if not self._left or dataset is None or dataset.root != self._left_of:
             return None
         more = f" And {len(self._left) - 1} more." if self._left[1:] else ""
         text = f"Not all corrections came back. {self._left[0]}{more}"
@@ -177,5 +189,18 @@ class Notices(QObject):
             folder = Path(chosen)
             if folder.name != proposed.name:
                 folder /= proposed.name
-            remember = partial(self._opening.remember_corrections, folder)
-            self._layers.saving.save_to(folder, remember)
+            self._write_to(folder)
+
+    def _write_to(self, folder: Path) -> None:
+        if folder == self._session.correction_folder:
+            self._layers.saving.save()
+            return
+        # What was corrected there earlier is to be seen before anything is drawn over it.
+        is_filled = any(folder.glob(f"*/{LABELS}"))
+
+        def on_used() -> None:
+            self._opening.remember_corrections(folder)
+            if is_filled and self._session.dataset is not None:
+                self._opening.open(self._session.dataset.path)
+
+        self._layers.saving.save_to(folder, on_used)

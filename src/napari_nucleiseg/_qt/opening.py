@@ -39,8 +39,8 @@ class Opening(QObject):
     ----------
     path : Path, or None
         What is being opened.
-    opened_path : Path, or None
-        What was opened last.
+    folder_away : Path, or None
+        Where the corrections of the open dataset are, if that is out of reach.
     message : str
         How far it is; "" while nothing is being opened.
     """
@@ -52,7 +52,7 @@ class Opening(QObject):
         super().__init__(parent)
         self._layers, self._session = layers, layers.session
         self.path: Path | None = None
-        self.opened_path: Path | None = None
+        self.folder_away: Path | None = None
         self.message = ""
         self._make: Callable[[Path], object] = _take_as_it_is
         self._scan: JobHandle | None = None
@@ -101,6 +101,7 @@ class Opening(QObject):
 
     def end(self, path: Path) -> None:
         """Be ready for another dataset, also after a fault of the program."""
+        self._make = _take_as_it_is
         if self.path is path:
             self._show(None, "")
 
@@ -118,10 +119,10 @@ class Opening(QObject):
         path = self.path
         self._show(None, "")
         session, opened = self._session, step.values["opened"]
+        self.folder_away = step.values["away"]
         session.use_dataset(opened)
         if step.values["lock"] is not None:
             session.use_correction_folder(step.values["folder"], step.values["lock"])
-        self.opened_path = path
         if path is not None:
             remember_dataset(path)
         self._start_scan()
@@ -206,7 +207,8 @@ def read_with_corrections(path: Path) -> Iterator[Progress]:
     ------
     Progress
         The last has the kind "result" with "opened" (`OpenDataset`), "folder" and "lock"
-        (of the folder where its corrections are written instead, or None).
+        (of the folder where its corrections are written instead, or None), and "away" (that
+        folder if it is out of reach, or None).
     """
     if path.suffix.lower() == ".zip" and path.is_file():
         for step in extract(path, place_to_extract(path), along=_table_beside(path)):
@@ -218,7 +220,8 @@ def read_with_corrections(path: Path) -> Iterator[Progress]:
     lock, reason = _lock(folder)
     if reason:
         opened = OpenDataset(opened.dataset, opened.lock, reason)
-    values = {"opened": opened, "folder": folder, "lock": lock}
+    away = folder if folder is not None and not os.path.isdir(folder) else None
+    values = {"opened": opened, "folder": folder, "lock": lock, "away": away}
     yield Progress(1, 1, "", "result", values)
 
 
@@ -249,7 +252,7 @@ def _lock(folder: Path | None) -> tuple[DatasetLock | None, str]:
         # Made anew it would be empty, and what is drawn now would be hidden later.
         return None, (
             f"Its corrections are in {folder}, which is not there now: connect that drive, and "
-            "open the dataset again. If you choose another folder, they are not shown any more."
+            "open the dataset again, or go on without them."
         )
     try:
         return lock_folder(folder), ""

@@ -92,20 +92,29 @@ class Saving(QObject):
         """Whether labels, rather than a recovery file, are being written."""
         return any(task.kind == "save" for task in (self._running, *self._tasks) if task)
 
-    def save(self, status: Status = Status.CORRECTED) -> None:
-        """Save the labels that are shown, and try those again that could not be saved."""
-        draft = self._draft
-        if self._is_on_show and (draft.check_unsaved() or self._is_news(status)):
-            work = draft.work(status)
+    def save(self, status: Status = Status.CORRECTED) -> bool:
+        """Save the labels that are shown, and try those again that could not be saved.
+
+        Returns
+        -------
+        bool
+            False where there are no labels on show that could be saved.
+        """
+        is_on_show = self._is_on_show
+        if is_on_show and (self._draft.check_unsaved() or self._is_news(status)):
+            work = self._draft.work(status)
             if work is not None:
                 self._save(work)
         self.retry()
+        return is_on_show and not self._draft.is_foreign
 
     @property
     def _is_on_show(self) -> bool:
         """Whether labels and image are those of the sample that was chosen last."""
-        chosen, opened = self._session.sample, self._draft.opened
-        return chosen is None or (opened is not None and opened.sample.id == chosen.id)
+        chosen, draft = self._session.sample, self._draft
+        if draft.opened is None or draft.layer is None:
+            return False
+        return chosen is None or draft.opened.sample.id == chosen.id
 
     def _is_news(self, status: Status) -> bool:
         opened = self._draft.opened
@@ -118,11 +127,10 @@ class Saving(QObject):
     def approve(self) -> None:
         """Save the labels as approved, and go on to the next sample."""
         chosen = self._session.sample
-        if self._draft.opened is not None and chosen is not None and not self._is_on_show:
-            self._session.failed.emit(f"{chosen.id} is not on show yet, so it was not approved.")
-            return
-        self.save(Status.APPROVED)
-        self._session.next_sample()
+        if self.save(Status.APPROVED) or chosen is None:
+            self._session.next_sample()
+        elif not self._is_on_show:
+            self._session.failed.emit(f"{chosen.id} is not on show, so it was not approved.")
 
     def retry(self) -> None:
         """Save again what could not be saved."""
@@ -137,17 +145,22 @@ class Saving(QObject):
         Parameters
         ----------
         folder : Path
+            What it holds of samples that are saved there now is set aside.
         on_used : callable, optional
-            Called once the folder is made and locked.
+            Called once the folder is made and locked, and all is on its way there.
         """
 
         def use(lock: Any) -> None:
             self._session.use_correction_folder(folder, lock)
+            self.save()
             if on_used is not None:
                 on_used()
-            self.save()
 
-        self._add(_Task("lock", "", lambda: lock_folder(folder), use, self._on_trouble))
+        coming = set(self._session.pending)
+        opened = self._draft.opened
+        if opened is not None and self._draft.check_unsaved():
+            coming.add(opened.sample.id)
+        self._add(_Task("lock", "", lambda: lock_folder(folder, coming), use, self._on_trouble))
 
     def drop_recovery(self) -> None:
         """Go back to the saved labels, and delete the recovery file."""
@@ -200,6 +213,10 @@ class Saving(QObject):
         self._timer.start(round(1000 * pause))
 
     def _write_recovery(self) -> None:
+        if self.is_saving:
+            # What is being saved needs no recovery file, unless that fails.
+            self._timer.start(round(1000 * PAUSE))
+            return
         work = self._draft.work()
         if work is None or not self._draft.unsaved or not self._session.is_writable:
             return

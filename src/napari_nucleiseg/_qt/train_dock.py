@@ -182,6 +182,10 @@ class TrainDock(ScrollDock):
             self.form.show_truths(self._truths())
             self._on_form_changed()
 
+    def _knows_all_states(self) -> bool:
+        dataset = self._session.dataset
+        return dataset is not None and len(self._session.states) >= len(dataset.samples)
+
     def _truths(self) -> Truths:
         dataset = self._session.dataset
         return sort_by_truth(dataset.samples if dataset else (), self._session.states)
@@ -269,6 +273,9 @@ class TrainDock(ScrollDock):
 
     def _decide(self, run: Run) -> None:
         """Compare the model of a run that came to its end, when nobody was there to decide."""
+        if not self._knows_all_states():
+            self.run_bar.complain("The images are still being looked through: press it again soon.")
+            return
         self._run, self._trained = run, run.folder / MODEL
         self.trial.forget()
         self._is_finishing = self._shall_finish = False
@@ -361,7 +368,9 @@ class TrainDock(ScrollDock):
     def _on_trained(self, _: Progress | None) -> None:
         self._is_judging = True
         self.run_bar.begin("Comparing the new model with the old one")
-        job = self.trial.comparison(self._trained, self.form.start, self._truths().all)
+        # Where they are corrected, also for a dataset that is read-only.
+        samples = tuple(self._session.placed(each) for each in self._truths().all)
+        job = self.trial.comparison(self._trained, self.form.start, samples)
         self._start(job, self._on_compared, lambda _: self._end_comparison())
 
     def _on_compared(self, step: Progress) -> None:
