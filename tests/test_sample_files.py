@@ -266,3 +266,20 @@ def test_a_correction_in_the_dataset_counts_beside_a_mere_prediction_elsewhere(b
     (step,) = read_states({bare.id: (bare, other)})
     assert step.values["states"][bare.id].status is Status.CORRECTED
     assert open_sample(bare, other, writable=True).origin is Origin.CORRECTION
+
+
+def test_nothing_is_written_where_a_dataset_was(bare, folder):
+    """Its folder, made anew, would hold the labels alone, and hide them."""
+    folder.rename(folder.with_name("moved"))
+    for write in (save_work, save_recovery):
+        with pytest.raises(SaveFailed, match="is not there any more"):
+            write(work(bare, LABELS))
+    with pytest.raises(SaveFailed, match="its image is gone"):
+        save_prediction(bare, bare.folder, LABELS, "a model")
+    assert not folder.exists()
+
+
+def test_labels_are_saved_elsewhere_when_the_dataset_is_gone(bare, folder, tmp_path):
+    folder.rename(folder.with_name("moved"))
+    save_work(work(bare, LABELS, tmp_path / "elsewhere" / "b"))
+    assert (tmp_path / "elsewhere" / "b" / "labels.tif").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleiseg.annotations import check_size
-from napari_nucleiseg.atomic import is_kept, saving, set_aside
+from napari_nucleiseg.atomic import is_kept, kept_path, saving, set_aside, write_bytes_atomically
 from napari_nucleiseg.dataset import Sample
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import read_image_size
@@ -27,7 +27,7 @@ from napari_nucleiseg.storage import (
 
 
 def bring_back(root: Path, samples: Sequence[Sample], folder: Path) -> list[str]:
-    """Copy corrections into a dataset; the labels that they replace stay as backups.
+    """Copy corrections into a dataset; the labels that they replace are kept beside them.
 
     When all of them are there, the folder is set aside under another name: found again by a
     later save, it would hide what was corrected since.
@@ -78,6 +78,13 @@ def _retire(folder: Path) -> list[str]:
     return []
 
 
+def _keep(path: Path) -> None:
+    """Copy labels that are about to be replaced: another window may have saved them since."""
+    if path.exists():
+        with saving(path):
+            write_bytes_atomically(kept_path(path), path.read_bytes())
+
+
 def _has_later(sample: Sample, state: SampleState) -> bool:
     if not (sample.folder / LABELS).exists():
         return False
@@ -103,6 +110,7 @@ def _bring_one(sample: Sample, source: Path) -> str:
             )
     except BadInput as error:
         return str(error)
+    _keep(sample.folder / LABELS)
     save_labels(sample.folder, labels, state, masks=sample.layout == "kaggle")
     # What a hand has erased is told by the prediction that it began with.
     prediction = read_prediction(source)

@@ -6,6 +6,7 @@ Every function here blocks and may be called in any thread; none keeps anything.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -293,6 +294,20 @@ class Work:
     saved_sha256: str = ""
 
 
+def _check_there(work: Work) -> None:
+    """See that labels go where their image is.
+
+    The folder of a dataset that was moved, or whose drive is gone, would be made anew, and
+    hold labels where nobody looks for them.
+    """
+    image, folder = work.sample.image_path, work.sample.folder
+    if work.folder == folder and not os.path.exists(image):
+        raise SaveFailed(
+            f"{work.sample.id} was not saved because {image} is not there any more: put the "
+            "dataset back where it was, or save elsewhere."
+        )
+
+
 def save_work(work: Work) -> SampleState:
     """Save labels, masks and status, then let the recovery file go.
 
@@ -302,6 +317,7 @@ def save_work(work: Work) -> SampleState:
         If the labels are none, or (`SaveFailed`) the disk does not take them, as
         `save_labels` tells. The recovery file stays.
     """
+    _check_there(work)
     state = SampleState(work.status, work.model, touched=work.touched)
     masks = work.sample.layout == "kaggle"
     saved = save_labels(work.folder, work.labels, state, masks=masks)
@@ -322,6 +338,7 @@ def save_recovery(work: Work) -> None:
     SaveFailed
         If the disk does not take it.
     """
+    _check_there(work)
     write_recovery(work.folder, work.labels, work.image_sha256, work.saved_sha256, work.touched)
 
 
@@ -338,6 +355,8 @@ def save_prediction(sample: Sample, folder: Path, labels: np.ndarray, model: str
     SaveFailed
         If the disk does not take it.
     """
+    if folder == sample.folder and not os.path.exists(sample.image_path):
+        raise SaveFailed(f"The prediction of {sample.id} was not kept: its image is gone.")
     data = encode_prediction(labels, model)
     # A person may save while this is encoded: what counts is what is there when it is written.
     with one_at_a_time:

@@ -111,7 +111,7 @@ def test_an_edit_by_key_is_touched_unsaved_and_undone(desk: Desk, folder: Path) 
     np.testing.assert_array_equal(desk.layer.data, expected)
     assert desk.layers.draft.touched == {2}
     assert desk.layers.draft.unsaved
-    assert desk.dock.save_row.text.text() == "a: not saved yet"
+    assert desk.dock.save_row.text.text() == "Not saved yet: a"
     desk.hand.press("Z", ctrl=True)
     np.testing.assert_array_equal(desk.layer.data, before)
     assert desk.layers.draft.touched == set()
@@ -139,7 +139,7 @@ def test_what_was_corrected_is_saved_and_read_again(desk: Desk, folder: Path) ->
     corrected = desk.layer.data.copy()
     desk.click(desk.dock.save_row.save)
     desk.qtbot.waitUntil(lambda: not desk.layers.draft.unsaved, timeout=10_000)
-    assert desk.dock.save_row.text.text() == "a: corrected"
+    assert desk.dock.save_row.text.text() == "Corrected: a"
     desk.show("b")
     desk.show("a")
     np.testing.assert_array_equal(desk.layer.data, corrected)

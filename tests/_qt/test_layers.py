@@ -186,3 +186,22 @@ def test_maps_come_and_go(unlabelled):
     assert viewer.layers.selection.active is unlabelled.labels_layer
     unlabelled.show_maps(unlabelled.sample.id, None)
     assert len(viewer.layers) == before
+
+
+def test_with_layers_of_ones_own_the_next_dataset_takes_over_the_image(
+    viewer, shown, qtbot, tmp_path
+):
+    """napari may end when what lies beneath other layers is removed."""
+    stack = viewer.add_image(np.zeros((3, 70, 90)), name="mine")
+    image = shown.image_layer
+    shown.session.close_dataset()
+    assert list(viewer.layers) == [image, stack]
+    assert not image.visible
+    write_sample(tmp_path / "other" / "x", squares((64, 64), (5, 5)), masks=True)
+    shown.session.open_dataset(tmp_path / "other")
+    shown.session.select("x")
+    qtbot.waitUntil(lambda: shown.labels_layer is not None)
+    assert shown.image_layer is image
+    assert image.visible
+    assert image.name == "x"
+    assert image.data.shape == (64, 64)

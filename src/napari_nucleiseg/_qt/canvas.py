@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # How much wider than a box the camera looks: its neighbours tell what is wrong with it.
 _SURROUNDINGS = 6.0
+_MARGIN = 1 / 0.95  # the same for a whole image, as napari has it
 
 
 def unwrapped(viewer: Viewer) -> Viewer:
@@ -64,19 +65,24 @@ def look_at(viewer: Viewer, low: np.ndarray, high: np.ndarray) -> None:
     low, high : (2,) float
         Corners of the box in the displayed world: y, x.
     """
-    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
     widget = canvas_widget(viewer)
     extent = max(float(np.max(high - low)), 1e-9) * _SURROUNDINGS
-    camera.center = tuple((low + high) / 2)
-    camera.zoom = min(widget.width(), widget.height()) / extent
+    _aim(viewer, (low + high) / 2, min(widget.width(), widget.height()) / extent)
 
 
 def fit(viewer: Viewer, layer: Layer) -> None:
-    """Show all of a layer, whatever else there is."""
-    try:
-        viewer.reset_view(layers=[layer])
-    except TypeError:  # before napari 0.9 only for all of them
-        viewer.reset_view()
+    """Show all of a 2D layer, whatever else there is."""
+    # `viewer.reset_view` takes single layers since napari 0.9 only, and fails beside a stack.
+    low, high = np.asarray(layer.extent.world)[:, -2:]
+    height, width = np.maximum(high - low, 1e-9) * _MARGIN
+    widget = canvas_widget(viewer)
+    _aim(viewer, (low + high) / 2, min(widget.height() / height, widget.width() / width))
+
+
+def _aim(viewer: Viewer, centre: np.ndarray, zoom: float) -> None:
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.center = tuple(centre)
+    camera.zoom = zoom
 
 
 def hide_brush_box(viewer: Viewer) -> None:

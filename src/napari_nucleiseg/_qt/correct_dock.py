@@ -31,6 +31,7 @@ from napari_nucleiseg._qt.target import Target
 from napari_nucleiseg._qt.tool_grid import ToolGrid
 from napari_nucleiseg._qt.tool_list import TOOLS, Tool
 from napari_nucleiseg._qt.tools import Tools
+from napari_nucleiseg._qt.wrapped_label import WrappedLabel
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.session import Session
 
@@ -61,7 +62,7 @@ class CorrectDock(ScrollDock):
         self.tools = Tools(viewer, self._target)
         self.watch = DoubtsWatch(viewer, self._target, self)
         self._marks = Marks(viewer)
-        self.title, self.message = _wrapped(""), _message()
+        self.title, self.message = WrappedLabel(""), _message()
         self.tool_grid, self.brush_bar, self.doubts = ToolGrid(), BrushBar(), DoubtsList()
         self.save_row = SaveRow(self._layers)
         self.undo = KeyButton("Undo", "Ctrl+Z", "Take back the last change of this image.")
@@ -147,6 +148,7 @@ class CorrectDock(ScrollDock):
         self.brush_bar.show_layer(layer)
         self.watch.follow(layer)
         self._marks.clear()
+        self._on_said("", is_trouble=False)
         self.title.setText(_title(layer))
         self.tool_grid.show_usable(layer is not None)
         for button in (self.undo, self.redo):
@@ -178,8 +180,9 @@ class CorrectDock(ScrollDock):
     def _on_doubt_dismissed(self, doubt: Doubt) -> None:
         self.watch.dismiss(doubt)
         self._marks.clear()
-        self._say(f"Nucleus {doubt.id} looks right")
-        self.doubts.go(1)
+        done = f"Nucleus {doubt.id} looks right"
+        following = self.doubts.go(1)
+        self._say(done if following is None else f"{done}. {self.message.text()}")
 
     def _on_doubt_chosen(self, doubt: Doubt) -> None:
         try:
@@ -213,19 +216,13 @@ def _title(layer: Labels | None) -> str:
     return f"Layer <b>{layer.name}</b>"
 
 
-def _wrapped(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setWordWrap(True)
-    return label
-
-
 def _heading(text: str) -> QLabel:
     return QLabel(f"<b>{text}</b>")
 
 
 def _message() -> QLabel:
     """Room for three lines, so that nothing moves when the text does."""
-    label = _wrapped(_REST_TEXT)
+    label = WrappedLabel(_REST_TEXT)
     label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     label.setFixedHeight(3 * label.fontMetrics().lineSpacing() + 8)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize, QTimer
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
@@ -23,7 +23,7 @@ from napari_nucleiseg._qt.banner import Banner
 from napari_nucleiseg._qt.key_button import KeyButton
 from napari_nucleiseg._qt.keys import KEYS
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.listening import ask_calmly, calm_timer, listen
 from napari_nucleiseg._qt.memory import recent_datasets
 from napari_nucleiseg._qt.notices import Notices
 from napari_nucleiseg._qt.opening import Opening
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import napari.viewer
 
 WIDTH = 320
-_CALM_MS = 100
 
 
 class DatasetDock(ScrollDock):
@@ -62,10 +61,9 @@ class DatasetDock(ScrollDock):
         self.list = SampleList(self.layers, lambda: viewer.theme)
         self.bar = StatusBar()
         self.saved = QLabel()
-        self._counting = QTimer(self)
-        self._counting.setSingleShot(True)
-        self._counting.setInterval(_CALM_MS)
-        self._counting.timeout.connect(self._show_counts)
+        # A long name is cut off rather than widening the dock.
+        self.saved.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._counting = calm_timer(self, self._show_counts)
         self._notices = Notices(self.layers, self.opening, self.banner, self)
         self._pages = QStackedWidget()
         self._pages.addWidget(self._welcome_page())
@@ -238,8 +236,7 @@ class DatasetDock(ScrollDock):
 
     def _count_later(self, ids: tuple[str, ...] = ()) -> None:
         # Statuses come in many batches, and counting looks at all samples.
-        if not self._counting.isActive():
-            self._counting.start()
+        ask_calmly(self._counting)
 
     def _show_counts(self) -> None:
         if self.session.dataset is not None:
@@ -247,6 +244,7 @@ class DatasetDock(ScrollDock):
 
     def _show_saved(self) -> None:
         self.saved.setText(self._describe_saving())
+        self.saved.setToolTip(self.saved.text())
 
     def _describe_saving(self) -> str:
         layers = self.layers

@@ -117,7 +117,6 @@ class EvaluateDock(ScrollDock):
         self.show_column(inside, _NARROWEST)
 
     def _set_up_parts(self) -> None:
-        self.caption.setWordWrap(True)
         self.caption.setText(_HINT)
         self.legend.setWordWrap(True)
         self.table.setMinimumHeight(160)

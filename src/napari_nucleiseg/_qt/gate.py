@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxL
 
 from napari_nucleiseg._qt.picture import Picture
 from napari_nucleiseg._qt.score_table import ScoreTable
+from napari_nucleiseg._qt.wrapped_label import WrappedLabel
 from napari_nucleiseg.comparison import ENOUGH_FIELDS, SCORES, Comparison, Judged
 
 if TYPE_CHECKING:
@@ -40,20 +41,19 @@ class Gate(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title, self.verdict = QLabel(), QLabel()
+        self.title, self.verdict = WrappedLabel(), WrappedLabel()
         self.use, self.keep = QPushButton("Use this model"), QPushButton("Keep the old one")
         self.table = ScoreTable(_COLUMNS)
         self.old_picture, self.new_picture = Picture(), Picture()
         self._judged: dict[str, Judged] = {}
         self.cells: dict[str, tuple[QLabel, QLabel, QLabel]] = {}
+        self.scores, self.pictures = self._scores(), self._pictures()
         self._lay_out()
         self.use.clicked.connect(self.accepted)
         self.keep.clicked.connect(self.refused)
         self.table.chosen.connect(self._on_chosen)
 
     def _lay_out(self) -> None:
-        for each in (self.title, self.verdict):
-            each.setWordWrap(True)
         self.table.setMinimumHeight(120)
         buttons = QHBoxLayout()
         buttons.addWidget(self.use)
@@ -62,23 +62,23 @@ class Gate(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(6)
         rows.addWidget(self.title)
-        rows.addLayout(self._scores())
+        rows.addWidget(self.scores)
         rows.addWidget(self.verdict)
         rows.addWidget(self.table, stretch=1)
-        rows.addLayout(self._pictures())
+        rows.addWidget(self.pictures)
+        rows.addStretch()
         rows.addLayout(buttons)
 
-    def _pictures(self) -> QGridLayout:
+    def _pictures(self) -> QWidget:
         self.table.setToolTip("Click a row to see what both models found, and to open the image.")
-        grid = QGridLayout()
-        grid.setVerticalSpacing(2)
+        pictures, grid = _grid()
         named = ((self.old_picture, "old"), (self.new_picture, "new"))
         for column, (picture, name) in enumerate(named):
             picture.setToolTip(f"What the {name} model found, in the middle of the image.")
             grid.addWidget(QLabel(name), 0, column)
             grid.addWidget(picture, 1, column)
             grid.setColumnStretch(column, 1)
-        return grid
+        return pictures
 
     def _on_chosen(self, sample_id: str) -> None:
         """Show what both models made of an image, side by side."""
@@ -98,9 +98,8 @@ class Gate(QWidget):
             ]
         )
 
-    def _scores(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setVerticalSpacing(2)
+    def _scores(self) -> QWidget:
+        scores, grid = _grid()
         for column, text in enumerate(("", "old", "new", ""), start=0):
             grid.addWidget(_cell(text), 0, column)
         for row, name in enumerate(SCORES, start=1):
@@ -109,7 +108,7 @@ class Gate(QWidget):
             for column, cell in enumerate(cells, start=1):
                 grid.addWidget(cell, row, column)
             self.cells[name] = cells
-        return grid
+        return scores
 
     def show_comparison(self, comparison: Comparison, new: Model, old: Model | None) -> None:
         """Show a comparison of two models; `old` is None where there is no other one."""
@@ -117,6 +116,7 @@ class Gate(QWidget):
         images = "1 held-out image" if count == 1 else f"{count} held-out images"
         against = f" and <b>{old.name}</b>, which is in use," if old else ""
         self.title.setText(f"The new <b>{new.name}</b>{against} on {images}:")
+        self._show_results(True)
         means = comparison.means()
         for name, (before, after) in means.items():
             self._show_score(name, before, after)
@@ -129,12 +129,15 @@ class Gate(QWidget):
     def show_failure(self, message: str, new: Model, old: Model | None) -> None:
         """Show that the models could not be compared; the person decides without scores."""
         self.title.setText(f"The new <b>{new.name}</b> could not be compared.")
-        for name in self.cells:
-            self._show_score(name, None, None)
+        self._show_results(False)
         self.verdict.setText(message)
         self._show_images([])
         self.keep.setText("Keep the old one" if old else "Do not use it")
         self._advise(self.keep)
+
+    def _show_results(self, value: bool) -> None:
+        for each in (self.scores, self.table, self.pictures):
+            each.setVisible(value)
 
     def _advise(self, button: QPushButton) -> None:
         """Draw the button that the scores speak for in bold."""
@@ -175,6 +178,14 @@ def in_words(comparison: Comparison) -> str:
 
 def _fields(count: int) -> str:
     return "1 field of view" if count == 1 else f"{count} fields of view"
+
+
+def _grid() -> tuple[QWidget, QGridLayout]:
+    widget = QWidget()
+    grid = QGridLayout(widget)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setVerticalSpacing(2)
+    return widget, grid
 
 
 def _cell(text: str = "") -> QLabel:

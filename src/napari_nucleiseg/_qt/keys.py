@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Labels
+from napari.utils.notifications import show_info
+
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
 
@@ -20,11 +23,11 @@ def bind_keys(viewer: Any, layers: SampleLayers) -> None:
     actions = {
         "Q": layers.session.previous_sample,
         "W": layers.session.next_sample,
-        "S": layers.saving.save,
         "A": layers.saving.approve,
     }
     for key, action in actions.items():
         viewer.bind_key(key, _ignoring_viewer(action), overwrite=True)
+    viewer.bind_key("S", _saving(layers), overwrite=True)
 
 
 def _ignoring_viewer(action: Any) -> Any:
@@ -32,3 +35,13 @@ def _ignoring_viewer(action: Any) -> Any:
         action()
 
     return act
+
+
+def _saving(layers: SampleLayers) -> Any:
+    def save(viewer: Any) -> None:
+        layers.saving.save()
+        active = viewer.layers.selection.active
+        if isinstance(active, Labels) and not layers.owns(active):
+            show_info(f"“{active.name}” is of no dataset: use File > Save Selected Layers.")
+
+    return save

@@ -179,7 +179,7 @@ class SampleLayers:
         if layer is not None and layer.data is opened.image:
             return
         if layer is not None and layer.rgb == rgb:
-            layer.data, layer.name = opened.image, opened.sample.id
+            layer.data, layer.name, layer.visible = opened.image, opened.sample.id, True
         else:
             self.image_layer = None
             self._remove_soon(layer)
@@ -216,7 +216,13 @@ class SampleLayers:
             self.labels_layer_changed.emit(None)
 
     def _remove_image(self) -> None:
-        layer, self.image_layer = self.image_layer, None
+        viewer, layer = self._viewer(), self.image_layer
+        if viewer is not None and layer is not None and len(viewer.layers) > 1:
+            # To remove what lies beneath somebody's layers ends napari 0.9 where Mesa draws by
+            # software: the layer waits for the next sample, as between two samples.
+            layer.visible = False
+            return
+        self.image_layer = None
         self._remove(layer)
 
     def _remove_soon(self, layer: Image | Labels | None) -> None:

@@ -123,17 +123,21 @@ class Notices(QObject):
         if not self._session.read_only or self._session.correction_folder is not None:
             return None
         text = f"Read-only. {self._session.read_only}"
-        actions = (("Save corrections elsewhere…", self.choose_folder),)
+        again = ("Try again", self.open_again)
         if self._opening.folder_away is not None:
-            actions = (("Go on without them", self.forget_folder),)
-        return Notice(text, False, actions)
+            return Notice(text, False, (("Go on without them", self.forget_folder), again))
+        return Notice(text, False, (("Save elsewhere…", self.choose_folder), again))
 
     def forget_folder(self) -> None:
         """Let corrections go where the images are, and open these again."""
-        dataset = self._session.dataset
-        if dataset is not None:
-            forget_correction_folder(dataset.root)
-            self._opening.open(dataset.path)
+        if self._session.dataset is not None:
+            forget_correction_folder(self._session.dataset.root)
+            self.open_again()
+
+    def open_again(self) -> None:
+        """Open the dataset once more: it may not be locked or read-only any longer."""
+        if self._session.dataset is not None:
+            self._opening.open(self._session.dataset.path)
 
     def _elsewhere(self) -> Notice | None:
         folder = self._session.correction_folder
@@ -200,7 +204,7 @@ class Notices(QObject):
 
         def on_used() -> None:
             self._opening.remember_corrections(folder)
-            if is_filled and self._session.dataset is not None:
-                self._opening.open(self._session.dataset.path)
+            if is_filled:
+                self.open_again()
 
         self._layers.saving.save_to(folder, on_used)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QGridLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from napari_nucleiseg._qt.time_left import TimeLeft
+from napari_nucleiseg._qt.wrapped_label import WrappedLabel
 from napari_nucleiseg.progress import Progress
 
 # Readable on napari's dark and light background.
@@ -40,9 +41,7 @@ class RunBar(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(8)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.status = WrappedLabel()
         self._is_running = False
         self._reason = ""
         self._left = TimeLeft()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from qtpy.QtCore import QModelIndex, Qt, QTimer
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QListView,
+    QShortcut,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -101,6 +102,11 @@ class SampleList(QWidget):
 
     def _connect(self) -> None:
         self.search.textChanged.connect(self._on_query_edited)
+        # Out of the field, where letters are keys again.
+        self.search.returnPressed.connect(self.view.setFocus)
+        leave = QShortcut(QKeySequence(Qt.Key.Key_Escape), self.search)
+        leave.setContext(Qt.ShortcutContext.WidgetShortcut)
+        leave.activated.connect(self._on_search_left)
         for combo in (self.status, self.modality, self.order):
             combo.currentIndexChanged.connect(self._on_query_edited)
         selection = self.view.selectionModel()
@@ -118,6 +124,10 @@ class SampleList(QWidget):
             (self._session.dataset_changed, self._on_dataset_changed),
             (self._session.sample_changed, self._on_sample_changed),
         )
+
+    def _on_search_left(self) -> None:
+        self.search.clear()
+        self.view.setFocus()
 
     # --- from the session
 

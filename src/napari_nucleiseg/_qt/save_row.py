@@ -58,6 +58,7 @@ class SaveRow(QWidget):
         if sample_id in self._layers.saving.failures:
             return f"⚠ Not saved: {sample_id}"
         if self._layers.draft.unsaved:
-            return f"{sample_id}: not saved yet"
+            return f"Not saved yet: {sample_id}"
         state = self._layers.session.states.get(sample_id)
-        return f"{sample_id}: {state.status}" if state else sample_id
+        # The name comes last: it may be cut.
+        return f"{state.status.capitalize()}: {sample_id}" if state else sample_id

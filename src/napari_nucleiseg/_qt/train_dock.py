@@ -24,6 +24,7 @@ from napari_nucleiseg._qt.train_form import TrainForm
 from napari_nucleiseg._qt.trial import Trial
 from napari_nucleiseg._qt.unfinished_row import UnfinishedRow
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
+from napari_nucleiseg._qt.wrapped_label import WrappedLabel
 from napari_nucleiseg.engine import Engine
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, list_models
@@ -85,7 +86,7 @@ class TrainDock(ScrollDock):
         self._is_finishing = self._is_judging = False
         self._shall_finish = False
         self.form, self.run_bar = TrainForm(), RunBar("Train")
-        self.badge, self.estimate, self.notes = DeviceBadge(), QLabel(), QLabel()
+        self.badge, self.estimate, self.notes = DeviceBadge(), QLabel(), WrappedLabel()
         self.unfinished, self.learning = UnfinishedRow(), Learning()
         self.trial = Trial(self._session, parent=self)
         self.pages = Pages()
@@ -115,7 +116,6 @@ class TrainDock(ScrollDock):
             "Stop now. The best weights so far become a model, and can be trained on later."
         )
         self.estimate.setWordWrap(True)
-        self.notes.setWordWrap(True)
         for each in (self.notes, self.learning):
             each.hide()
         self.show_column(self.pages, _NARROWEST)

@@ -37,18 +37,22 @@ class UnfinishedRow(QWidget):
         """Offer to go on with a run, or hide without one."""
         self.setVisible(run is not None)
         if run is not None:
-            self.resume.setText(f"Decide on {run.name}" if run.is_trained else f"Resume {run.name}")
-            self.resume.setToolTip(
-                f"Compare {run.name}, which is trained, with the model in use."
-                if run.is_trained
-                else f"Go on with {run.name}, which was stopped or interrupted."
-            )
-            self.finish.setText(
-                f"Do not use {run.name}" if run.is_trained else f"Finish {run.name} now"
-            )
-            self.finish.setToolTip(
-                "Leave it in the folder of runs, and do not ask again."
-                if run.is_trained
-                else "Make a model of its best weights so far."
-            )
-            self.finish.setEnabled(run.has_best or run.is_trained)
+            (self._offer_decision if run.is_trained else self._offer_training)(run)
+
+    def _offer_decision(self, run: Run) -> None:
+        self.resume.setText(f"Decide on {run.name}")
+        self.resume.setToolTip(f"Compare {run.name}, which is trained, with the model in use.")
+        self.finish.setText(f"Do not use {run.name}")
+        self.finish.setToolTip("Leave it in the folder of runs, and do not ask again.")
+        self.finish.setEnabled(True)
+
+    def _offer_training(self, run: Run) -> None:
+        self.resume.setText(f"Resume {run.name}")
+        self.resume.setToolTip(f"Go on with {run.name}, which was stopped or interrupted.")
+        self.finish.setText(f"Finish {run.name} now")
+        self.finish.setToolTip(
+            "Make a model of its best weights so far."
+            if run.has_best
+            else "It was stopped before its first validation: there are no weights to keep yet."
+        )
+        self.finish.setEnabled(run.has_best)
