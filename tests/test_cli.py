@@ -92,6 +92,20 @@ def test_evaluate_prints_a_table_and_writes_the_same_as_json(
     assert printed.index(written["images"][0]["id"]) < printed.index(written["images"][-1]["id"])
 
 
+def test_evaluate_says_where_the_model_knows_the_images(
+    dsb_folder: Path, model: str, capsys: pytest.CaptureFixture
+) -> None:
+    main(["evaluate", str(dsb_folder), "--model", model])
+    assert "learned from" not in capsys.readouterr().out
+    sizes = {each.stem: each.stat().st_size for each in dsb_folder.glob("*/images/*")}
+    path = Path(model) / "model.json"
+    info = json.loads(path.read_text())
+    info["training"] = {"learned": {**sizes, next(iter(sizes)): 1}}
+    path.write_text(json.dumps(info))
+    main(["evaluate", str(dsb_folder), "--model", model])
+    assert "3 of 4 images were learned from" in capsys.readouterr().out
+
+
 def test_the_same_labels_whatever_the_tile(dsb_folder: Path, model: str, tmp_path: Path) -> None:
     for tile in ("128", "512"):
         main(

@@ -48,6 +48,48 @@ def test_held_out_is_what_neither_model_has_learned_from(tmp_path: Path) -> None
     assert [each.id for each in held_out(samples, new, None)] == ["b", "c", "d"]
 
 
+def test_what_a_model_before_the_two_has_learned_from_is_not_held_out(tmp_path: Path) -> None:
+    samples = [sample("a"), sample("b", field="1"), sample("c", field="1"), sample("d")]
+    new = model(tmp_path / "new", train=("a",), validation=("b", "d"))
+    new.info["training"]["learned"] = {"a": None, "c": None}
+    old = model(tmp_path / "old", train=())
+    assert [each.id for each in held_out(samples, new, old)] == ["d"]
+
+
+def test_other_images_with_the_ids_of_those_learned_from_are_held_out(tmp_path: Path) -> None:
+    for name in "ab":
+        write_sample(tmp_path / "data" / name, squares(SHAPE, (10, 10)), masks=True)
+    samples = read_dataset(tmp_path / "data").samples
+    new = model(tmp_path / "new", train=("a",), validation=("b",))
+    new.info["training"]["dataset"] = "data"
+    old = model(tmp_path / "old", train=("a", "b"))
+    old.info["training"] |= {"dataset": "another", "image_bytes": {"a": 1, "b": 1}}
+    assert [each.id for each in held_out(samples, new, old)] == ["b"]
+    sizes = {each.id: each.image_path.stat().st_size for each in samples}
+    old.info["training"]["image_bytes"] = sizes
+    assert held_out(samples, new, old) == ()
+
+
+def test_test_images_of_enough_fields_judge_alone(tmp_path: Path) -> None:
+    """They have had no say in which weights were kept."""
+    samples = [sample("v"), *(sample(f"t{n}", split="test") for n in range(5))]
+    new = model(tmp_path / "new", validation=("v",))
+    assert [each.id for each in held_out(samples, new, None)] == ["t0", "t1", "t2", "t3", "t4"]
+    assert "v" in {each.id for each in held_out(samples[:-1], new, None)}
+
+
+def test_it_is_counted_what_chose_the_weights_and_what_could_not_be_scored(
+    tmp_path: Path,
+) -> None:
+    for name in ("fine", "other", "broken"):
+        write_sample(tmp_path / "data" / name, squares(SHAPE, (10, 10)), masks=True)
+    (tmp_path / "data" / "broken" / "images" / "broken.png").write_bytes(b"no image")
+    new = model(tmp_path / "new", validation=("fine", "broken"))
+    samples = read_dataset(tmp_path / "data").samples
+    result = list(compare(samples, new, None, PredictConfig()))[-1].values["comparison"]
+    assert (result.chosen_by, result.missing, len(result.images)) == (1, 1, 2)
+
+
 def test_what_got_worse_comes_first_with_both_means(tmp_path: Path) -> None:
     for name, corners in {"same": [(10, 10)], "worse": [(10, 10), (50, 50)]}.items():
         write_sample(tmp_path / "data" / name, squares(SHAPE, *corners), masks=True)

@@ -82,6 +82,15 @@ def test_one_image_under_two_names(tmp_path: Path) -> None:
         ("s1-crop-1", "s1-crop-2"),
         ("s1_0_256", "s1_256_0"),
         ("s1x0y1", "s1x1y0"),
+        ("s1_t001", "s1_t002"),
+        ("s1_T01_z3", "s1_T02_z1"),
+        ("s1_t01z3", "s1_t02z1"),
+        ("s1_time12", "s1_time7"),
+        ("s1-frame-3", "s1-frame-4"),
+        ("s1_slice 3", "s1_slice 14"),
+        ("s1z05", "s1z06"),
+        ("frame_0001", "frame_0002"),
+        ("plane1_z1", "plane1_z2"),
     ],
 )
 def test_tile_names(tmp_path: Path, names: tuple[str, str]) -> None:

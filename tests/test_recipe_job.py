@@ -73,6 +73,17 @@ def test_named_test_samples_and_their_fields_are_kept_out(dsb_folder: Path, tmp_
     assert sorted(split["train"] + split["validation"]) == ids[2:]
 
 
+def test_where_nothing_shall_be_held_out_one_field_is_all_the_same(
+    dsb_folder: Path, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(CONFIG, validation=0.0)
+    job = train_by_recipe(RecipeRequest(str(dsb_folder), str(tmp_path / "run"), config))
+    next(job)
+    job.close()
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert (len(split["train"]), len(split["validation"])) == (3, 1)
+
+
 def test_images_without_masks_are_nothing_to_train_or_judge_by(
     dsb_folder: Path, tmp_path: Path
 ) -> None:

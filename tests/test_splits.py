@@ -16,9 +16,11 @@ from napari_nucleiseg.models import Model
 from napari_nucleiseg.splits import (
     MOST_OLD,
     judges,
+    known_to,
     learned_before,
     notes,
     split_samples,
+    warn_of_known,
     with_truth,
 )
 from napari_nucleiseg.state import write_state
@@ -132,9 +134,87 @@ def test_what_a_model_learned_from_is_found_in_a_renamed_copy_by_the_files_sizes
     model = base_model(tmp_path, dataset="before", split=split, image_bytes=sizes)
     assert ids(learned_before(model, dataset, samples)) == ["a", "b", "d"]
     samples[1].image_path.write_bytes(b"another image")
-    assert learned_before(model, dataset, samples) == []
+    assert ids(learned_before(model, dataset, samples)) == ["a", "d"]
     samples[1].image_path.unlink()
-    assert learned_before(model, dataset, samples) == []
+    assert ids(learned_before(model, dataset, samples)) == ["a", "d"]
+
+
+def test_other_images_in_a_folder_of_the_same_name_are_not_taken_for_those(
+    dataset: Path, tmp_path: Path
+) -> None:
+    others = dict.fromkeys("abcdefghijkl", 1)
+    split = {"train": list("abcdefghijkl")}
+    model = base_model(tmp_path, dataset="cells", split=split, image_bytes=others)
+    assert learned_before(model, dataset, samples_of(dataset)) == []
+
+
+def test_what_the_models_before_it_learned_from_is_known_to_a_model(
+    dataset: Path, tmp_path: Path
+) -> None:
+    samples = samples_of(dataset)
+    sizes = {each.id: each.image_path.stat().st_size for each in samples[:2]}
+    learned = {**sizes, "c": None, "d": 1}
+    model = base_model(tmp_path, dataset="cells", split={"train": ["b"]}, learned=learned)
+    assert ids(known_to(model, "cells", samples)) == ["a", "b", "c"]
+    assert ids(known_to(model, "elsewhere", samples)) == ["a", "b"], "of c no size is recorded"
+
+
+def test_it_is_said_how_many_images_a_model_learned_from(dataset: Path, tmp_path: Path) -> None:
+    samples = samples_of(dataset)
+    model = base_model(tmp_path, dataset="cells", split={"train": ["a", "b"]})
+    assert warn_of_known(model, dataset, samples).startswith("2 of 12 images were learned from")
+    assert warn_of_known(model, dataset, samples[1:]).startswith("1 of 11 images was learned from")
+    assert warn_of_known(model, dataset, samples[2:]) == ""
+
+
+@pytest.mark.parametrize(
+    ("known", "fields"),
+    [("abcdefgh", "abcdefghijkl"), ("aceg", "aabbccddefgh"), ("abcdefghijk", "abcdefghijkl")],
+    ids=["its images", "images of its fields", "all but one"],
+)
+def test_what_the_start_knows_is_not_held_out_while_there_is_something_new(
+    dataset: Path, known: str, fields: str
+) -> None:
+    samples = samples_of(dataset, fields)
+    known_fields = {each.field for each in samples if each.id in known}
+    for seed in range(8):
+        config = replace(CONFIG, seed=seed)
+        split = split_samples(samples, [each for each in samples if each.id in known], config)
+        assert split["validation"]
+        assert known_fields.isdisjoint(each.field for each in split["validation"])
+        assert len(split["train"]) + len(split["validation"]) == 12
+
+
+def test_of_what_the_start_does_not_know_half_at_least_is_learned_from(dataset: Path) -> None:
+    samples = samples_of(dataset)
+    split = split_samples(samples, samples[:8], replace(CONFIG, validation=0.4))
+    assert len(split["validation"]) == 2, "0.4 of 12 would be all four"
+    one_field = samples_of(dataset, "abcdzzzzzzzz")
+    split = split_samples(one_field, one_field[:4], CONFIG)
+    assert {each.field for each in split["train"]} & {"z"}, "eight new images are to be learned"
+
+
+def test_fields_of_test_images_that_were_not_asked_for_stay_out(dataset: Path) -> None:
+    samples = samples_of(dataset, "ppqqrrssttuu")
+    test = replace(samples[1], split="test")
+    split = split_samples(samples[:9:2], samples[3:], CONFIG, tests=[test])
+    used = [each for part in split.values() for each in part]
+    assert {each.field for each in used} == set("qrstu")
+    old_test = replace(samples[11], split="test")
+    split = split_samples(samples[:9:2], samples[3:], CONFIG, tests=[old_test])
+    assert "u" not in {each.field for part in split.values() for each in part}
+
+
+def test_old_images_that_shall_not_be_mixed_in_keep_their_field_from_being_held_out(
+    dataset: Path,
+) -> None:
+    samples = samples_of(dataset, "ppqqrrssttuu")
+    for seed in range(8):
+        split = split_samples(
+            samples[::2], samples[1:7:2], replace(CONFIG, seed=seed), mix_old=False
+        )
+        assert split["old"] == ()
+        assert {each.field for each in split["validation"]} <= set("stu")
 
 
 def test_old_images_are_mixed_in_and_never_held_out(dataset: Path) -> None:

@@ -181,6 +181,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.jobs import evaluate
     from napari_nucleiseg.models import find_model
     from napari_nucleiseg.predictor import Predictor
+    from napari_nucleiseg.splits import warn_of_known
 
     predictor = Predictor(find_model(arguments.model))
     dataset = read_dataset(arguments.dataset, table=arguments.table)
@@ -196,7 +197,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         elif step.kind == "result":
             result = step.values
     complain(problems)
-    _print_evaluation(result, arguments.worst)
+    ids = {each["id"] for each in result["images"]}
+    scored = [each for each in samples if each.id in ids]
+    warning = warn_of_known(predictor.model, dataset.root, scored)
+    _print_evaluation(result, arguments.worst, warning)
     if arguments.json:
         _write_json(arguments.json, {"model": predictor.model.name, **result})
     return SKIPPED if problems or skipped else OK
@@ -218,7 +222,7 @@ def _chosen(
     return chosen, unknown
 
 
-def _print_evaluation(result: dict[str, Any], worst: int) -> None:
+def _print_evaluation(result: dict[str, Any], worst: int, warning: str) -> None:
     header = ("images", "AP .5", "AP .7", "AP .9", "mean AP", "F1", "PQ", "Dice", "accuracy")
     groups = {"all": result["summary"], **result["by_modality"]}
     rows = []
@@ -230,6 +234,8 @@ def _print_evaluation(result: dict[str, Any], worst: int) -> None:
         ]
         rows.append((f"{name} ({group['images']})", *(f"{v:.4f}" for v in (*ap, *others))))
     print_table(header, rows)
+    if warning:
+        print(f"\n{warning}")
     images = [
         (
             each["id"],

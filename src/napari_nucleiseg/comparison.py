@@ -19,9 +19,8 @@ from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.overlay import encode_png, overlay
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.splits import VALIDATION, dataset_of, known_to
 
-# "alike" are held out, but of the field that was learned from.
-_LEARNED = ("train", "old", "alike")
 _EDGE = 384  # px of a picture: two of them stand side by side in a dock
 ENOUGH_FIELDS = 5
 """From fewer fields no interval can be drawn that means anything."""
@@ -64,10 +63,17 @@ class Comparison:
         What got worse first.
     fields : int
         Fields of view that they come from.
+    chosen_by : int
+        Of the images, those that the weights of the new model were chosen by: held out, yet
+        it was the best of many on them.
+    missing : int
+        Images that one of the models could not be scored on.
     """
 
     images: tuple[Judged, ...]
     fields: int
+    chosen_by: int = 0
+    missing: int = 0
 
     def means(self) -> dict[str, tuple[float | None, float]]:
         """Give old and new mean over the images of each score, by its name."""
@@ -112,23 +118,24 @@ def held_out(samples: Iterable[Sample], new: Model, old: Model | None) -> tuple[
     Returns
     -------
     tuple of Sample
-        The held-out ones, and test images, of fields that neither has learned from.
+        Test images of fields that neither has learned from. Where these are of fewer than
+        `ENOUGH_FIELDS`, those held out as well: the weights of the new model were chosen by
+        them, which flatters it.
     """
-    samples = tuple(samples)
-    models = [new, old] if old else [new]
-    learned = {each for model in models for part in _LEARNED for each in _ids(model, part)}
+    samples, dataset = tuple(samples), dataset_of(new)
+    learned = {each.id for model in (new, old) for each in known_to(model, dataset, samples)}
     spoiled = {_field(each) for each in samples if each.id in learned}
-    wanted = _ids(new, "validation")
-    return tuple(
-        each
-        for each in samples
-        if (each.id in wanted or each.split == "test") and _field(each) not in spoiled
-    )
+    clean = tuple(each for each in samples if _field(each) not in spoiled)
+    tests = tuple(each for each in clean if each.split == "test")
+    if len({_field(each) for each in tests}) >= ENOUGH_FIELDS:
+        return tests
+    wanted = _validated(new)
+    return tuple(each for each in clean if each.id in wanted or each.split == "test")
 
 
-def _ids(model: Model, part: str) -> set[str]:
+def _validated(model: Model) -> set[str]:
     split = model.info.get("training", {}).get("split", {})
-    return set(split.get(part, ())) if isinstance(split, dict) else set()
+    return set(split.get(VALIDATION, ())) if isinstance(split, dict) else set()
 
 
 def _field(sample: Sample) -> str:
@@ -166,8 +173,13 @@ def compare(
     if not images:
         raise BadInput("None of the held-out images could be scored; look at them and their masks.")
     ordered = tuple(sorted(images, key=lambda each: (each.gain, each.sample.id)))
-    fields = len({_field(each.sample) for each in images})
-    values = {"comparison": Comparison(ordered, fields)}
+    found = Comparison(
+        ordered,
+        fields=len({_field(each.sample) for each in images}),
+        chosen_by=len({each.sample.id for each in images} & _validated(new)),
+        missing=len(samples) - len(images),
+    )
+    values = {"comparison": found}
     yield Progress(total, total, "Compared", "result", values)
 
 

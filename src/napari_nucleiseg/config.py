@@ -167,7 +167,9 @@ class TrainConfig(Config):
         low=0.1,
         high=1.0,
     )
-    validation: float = parameter(0.15, "Share of the fields that are held out.", low=0.0, high=0.9)
+    validation: float = parameter(
+        0.15, "Share of the images that are held out, in whole fields of view.", low=0.0, high=0.9
+    )
     freeze_encoder: bool = parameter(False, "Train the decoder only.")
     freeze_norm: bool = parameter(
         False,
@@ -204,7 +206,9 @@ class RecipeConfig(Config):
     patience: int = parameter(
         20, "Epochs without improvement until training stops. 0 never stops.", low=0, high=10_000
     )
-    validation: float = parameter(0.2, "Share of the fields that are held out.", low=0.0, high=0.9)
+    validation: float = parameter(
+        0.2, "Share of the images that are held out, in whole fields of view.", low=0.0, high=0.9
+    )
     seed: int = parameter(0, "Seed of the split, the weights and the flips.", low=0, high=2**31 - 1)
 
 

@@ -4,7 +4,8 @@ A network that was trained on one crop of a field knows its neighbour. So sample
 belong together are found before they are split, from four signs:
 
 - the field that a table gives them;
-- tile names: ``slide_x0_y1``, ``slide_r1_c2``, ``slide_tile3``, ``slide_0_1``;
+- names of tiles, time points and planes: ``slide_x0_y1``, ``slide_r1_c2``, ``slide_tile3``,
+  ``slide_0_1``, ``pos1_t001``, ``stack_z03``, ``frame_0001``;
 - the same pixels under two names;
 - edges that continue: the last column (or row) of one image and the first of another of
   the same size are alike, as neighbouring columns of one image are.
@@ -36,9 +37,11 @@ _FINE_WIDTH = 25
 _EDGE_LENGTH = 512
 _ROWS_AT_ONCE = 512
 
-_WORD = r"(?:x|y|row|col|column|r|c|tile|crop|patch|part|quadrant)"
-_TILE = re.compile(
-    rf"(?:[_\-. ]+{_WORD}[_\-. ]?\d+)+$|(?<=\d)(?:[xy]\d+)+$|[_\-. ]+\d{{1,5}}[_\-]\d{{1,5}}$",
+_SERIES = r"time|frame|slice|plane"
+_WORD = rf"(?:x|y|row|col|column|r|c|tile|crop|patch|part|quadrant|t|z|{_SERIES})"
+_PART = rf"(?:[_\-. ]+{_WORD}[_\-. ]?\d+|(?<=\d)[xytz]\d+)"
+_PARTS = re.compile(
+    rf"{_PART}+$|[_\-. ]+\d{{1,5}}[_\-]\d{{1,5}}$|^(?:{_SERIES})[_\-. ]?\d+{_PART}*$",
     re.IGNORECASE,
 )
 
@@ -86,7 +89,7 @@ def find_fields(samples: Sequence[Sample]) -> dict[str, str]:
     """
     groups = _Groups(each.id for each in samples)
     groups.join_all(_same_value((each.id, each.field) for each in samples))
-    stems = {each.id: _tile_stem(each) for each in samples}
+    stems = {each.id: _stem(each) for each in samples}
     if len(set(stems.values())) > 1:  # one stem for all would leave nothing to hold out
         groups.join_all(_same_value(stems.items()))
     with ThreadPoolExecutor() as threads:
@@ -132,11 +135,11 @@ def _same_value(values: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
             yield first.setdefault(value, name), name
 
 
-def _tile_stem(sample: Sample) -> str:
-    """Name of the image that a tile was cut from; empty where the name tells of none."""
+def _stem(sample: Sample) -> str:
+    """Name of what a tile or a frame is a part of; empty where the name tells of none."""
     name = sample.folder.name  # in the Kaggle layout, that of the sample's own folder
-    base = _TILE.sub("", name)
-    return f"{sample.folder.parent}/{base}" if base not in ("", name) else ""
+    base = _PARTS.sub("", name)
+    return f"{sample.folder.parent}/{base}" if base != name else ""
 
 
 def _read_edges(sample: Sample) -> Edges | None:

@@ -40,7 +40,8 @@ IOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 class Scores:
     """Counts of one image, or of many pooled, and the scores that follow from them.
 
-    Where neither side has a nucleus every score is 1; where only one side has, it is 0.
+    Where neither side has a nucleus every score is 1; where only one side has, it is 0. Only
+    the pixel accuracy counts background, too: there it is the share of it.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ from napari_nucleiseg.run_record import (
     write_json,
     write_trained,
 )
-from napari_nucleiseg.splits import Split, with_truth
+from napari_nucleiseg.splits import Split, share_held_out, with_truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,7 @@ def _split(request: RecipeRequest) -> Split:
         fields = find_fields(parted)
         usable, test = split_test(with_truth(parted), fields)
         train, validation = split_by_field(
-            usable, request.config.validation, request.config.seed, fields
+            usable, share_held_out(request.config), request.config.seed, fields
         )
         return {"train": train, "validation": validation, "test": test}
 
@@ -181,17 +181,15 @@ def _write(
     learned: Learned,
     report: dict[str, Any],
 ) -> Path:
-    from napari_nucleiseg.nn.augment import NO_NUCLEI
     from napari_nucleiseg.nn.training import Trained
 
-    edge = (request.config.edge, request.config.edge)
-    shrunk = [
-        dataclasses.replace(
-            each,
-            diameter=median_diameter(cv2.resize(each.labels, edge, interpolation=cv2.INTER_NEAREST))
-            or NO_NUCLEI,
-        )
-        for each in examples
-    ]
+    shrunk = [_shrunk(each, request.config.edge) for each in examples]
     trained = Trained(learned.weights, DecodeConfig(), report, learned.steps)
-    return write_trained(request, split, shrunk, trained)
+    source = find_model(request.start) if request.start else None
+    return write_trained(request, split, shrunk, trained, source)
+
+
+def _shrunk(example: Example, edge: int) -> Example:
+    """Measure the nuclei of an example at the size that is learned from."""
+    labels = cv2.resize(example.labels, (edge, edge), interpolation=cv2.INTER_NEAREST)
+    return dataclasses.replace(example, labels=labels, diameter=median_diameter(labels) or 0.0)

@@ -19,9 +19,9 @@ from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.dataset import Sample, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.model_check import check_name
-from napari_nucleiseg.models import write_model
+from napari_nucleiseg.models import Model, write_model
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.splits import OLD, TRAIN, Split
+from napari_nucleiseg.splits import LEARNED, Split, dataset_of, learned_by
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
@@ -125,9 +125,24 @@ def read_examples(samples: Sequence[Sample]) -> Generator[Progress, None, list[E
 
 
 def write_trained(
-    request: Request, split: Split, examples: Sequence[Example], trained: Trained
+    request: Request,
+    split: Split,
+    examples: Sequence[Example],
+    trained: Trained,
+    source: Model | None,
 ) -> Path:
-    """Write the model folder of a run, with its ONNX graph."""
+    """Write the model folder of a run, with its ONNX graph.
+
+    Parameters
+    ----------
+    request : Request
+    split : dict of str to tuple of Sample
+    examples : sequence of Example
+        What was learned from, by which the diameter of the nuclei is measured.
+    trained : Trained
+    source : Model, or None
+        Whose weights it started from, all or the encoder's: what that one knows, it knows.
+    """
     from napari_nucleiseg.nn.export import network_to_onnx
     from napari_nucleiseg.nn.networks import build_network
     from napari_nucleiseg.nn.weights import set_weights
@@ -143,13 +158,34 @@ def write_trained(
             weights=trained.weights,
             graph=graph,
             decode=trained.decode,
-            diameter=float(np.median([each.diameter for each in examples])),
+            diameter=_diameter(examples),
             name=_model_name(request),
-            training={**_describe(request, split), "steps": trained.steps},
+            training={
+                **_describe(request, split),
+                "learned": _learned(request, split, source),
+                "steps": trained.steps,
+            },
             scores=trained.scores,
             versions=_versions(),
         )
     return folder
+
+
+def _diameter(examples: Sequence[Example]) -> float:
+    """Measure the median diameter [px] of the images that have nuclei."""
+    from napari_nucleiseg.nn.augment import NO_NUCLEI
+
+    found = [each.diameter for each in examples if each.labels.any()]
+    return float(np.median(found)) if found else NO_NUCLEI
+
+
+def _learned(request: Request, split: Split, source: Model | None) -> dict[str, int | None]:
+    """List all that the model knows, from its own training and from those before it."""
+    is_same = dataset_of(source) == Path(request.dataset).name
+    before = {
+        name: size for name, size in learned_by(source).items() if is_same or size is not None
+    }
+    return {**before, **_sizes(split)}
 
 
 def _model_name(request: Request) -> str:
@@ -175,7 +211,7 @@ def _ids(split: Split) -> dict[str, list[str]]:
 
 def _sizes(split: Split) -> dict[str, int]:
     """Tell the images that are learned from of others with the same ids, in any folder."""
-    learned = [*split.get(TRAIN, ()), *split.get(OLD, ())]
+    learned = [each for part in LEARNED for each in split.get(part, ())]
     return {each.id: each.image_path.stat().st_size for each in learned}
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.dataset import Sample, split_by_field, split_test
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.state import read_state
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 Split = dict[str, tuple[Sample, ...]]
 TRAIN, VALIDATION, ALIKE, OLD = "train", "validation", "alike", "old"
+LEARNED = (TRAIN, OLD, ALIKE)
+"""Parts that a model knows: "alike" are held out, but of the field that was learned from."""
 MOST_OLD = 48
 """More images of old add little, and reading their masks takes a while."""
 _SPOT_CHECKS = 8  # files to look at: the window asks while a person types
+_MOST_OF_NEW = 0.5  # of what the start has not seen: the other half is to be learned from
 _LEAST = 1e-6  # a share of nothing would leave nothing to choose the best weights by
 
 
@@ -32,42 +35,91 @@ def with_truth(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     )
 
 
-def learned_before(model: Model | None, dataset: Path, samples: Iterable[Sample]) -> list[Sample]:
-    """Find the samples at hand that a model learned from.
+def learned_by(model: Model | None) -> dict[str, int | None]:
+    """Give what a model, or one that it comes from, learned from.
 
     Parameters
     ----------
     model : Model, or None
-        Its record names a dataset, the ids in it, and how large their files are.
-    dataset : Path
-        Where the samples are. One of another name is the same one if the files' sizes are.
+
+    Returns
+    -------
+    dict of str to int or None
+        By the id of an image, how large its file is [bytes]; None where no record tells.
+    """
+    training = model.info.get("training", {}) if model else {}
+    learned, split, sizes = (training.get(key) for key in ("learned", "split", "image_bytes"))
+    if isinstance(learned, dict):
+        return learned
+    if not isinstance(split, dict):
+        return {}
+    sizes = sizes if isinstance(sizes, dict) else {}
+    return {each: sizes.get(each) for part in LEARNED for each in split.get(part, ())}
+
+
+def dataset_of(model: Model | None) -> str:
+    """Give the name of the dataset that a model was trained on; empty where there is none."""
+    return str(model.info.get("training", {}).get("dataset", "")) if model else ""
+
+
+def known_to(model: Model | None, dataset: str, samples: Iterable[Sample]) -> list[Sample]:
+    """Find the samples that a model, or one that it comes from, learned from.
+
+    Parameters
+    ----------
+    model : Model, or None
+        Its record names ids, and how large their files are.
+    dataset : str
+        Name of the samples' dataset. By it they are told from others of the same ids where
+        the sizes are not recorded.
     samples : iterable of Sample
 
     Returns
     -------
     list of Sample
-        Those with masks, in the order of `samples`.
+        In the order of `samples`.
     """
-    training = model.info.get("training", {}) if model else {}
-    split = training.get("split", {})
-    if not isinstance(split, dict):
-        return []
-    ids = {*split.get(TRAIN, ()), *split.get(OLD, ())}
-    found = [each for each in samples if each.id in ids and each.mask_paths]
-    if training.get("dataset") == dataset.name:
-        return found
-    sizes, few = training.get("image_bytes", {}), found[:: max(1, len(found) // _SPOT_CHECKS)]
-    return found if isinstance(sizes, dict) and _have_sizes(few, sizes) else []
+    learned, is_same = learned_by(model), dataset_of(model) == dataset
+
+    def is_known(sample: Sample) -> bool:
+        size = learned[sample.id]
+        return is_same if size is None else _size_of(sample) == size
+
+    found = [each for each in samples if each.id in learned]
+    few = found[:: max(1, len(found) // _SPOT_CHECKS)]
+    return found if all(map(is_known, few)) else list(filter(is_known, found))
 
 
-def _have_sizes(samples: Sequence[Sample], sizes: dict[str, int]) -> bool:
+def _size_of(sample: Sample) -> int | None:
     try:
-        return all(sizes.get(each.id) == each.image_path.stat().st_size for each in samples)
+        return sample.image_path.stat().st_size
     except OSError:
-        return False
+        return None
 
 
-def split_samples(samples: Sequence[Sample], old: Sequence[Sample], config: TrainConfig) -> Split:
+def learned_before(model: Model | None, dataset: Path, samples: Iterable[Sample]) -> list[Sample]:
+    """Find the samples in a folder that a model learned from, as `known_to`, if they have masks."""
+    return [each for each in known_to(model, dataset.name, samples) if each.mask_paths]
+
+
+def warn_of_known(model: Model, dataset: Path, samples: Sequence[Sample]) -> str:
+    """Say how many of the samples that a model is scored on it learned from; empty if none."""
+    count = len(known_to(model, dataset.name, samples))
+    if not count:
+        return ""
+    were = "was" if count == 1 else "were"
+    images = "image" if len(samples) == 1 else "images"
+    return f"{count} of {len(samples)} {images} {were} learned from: these scores promise too much."
+
+
+def split_samples(
+    samples: Sequence[Sample],
+    old: Sequence[Sample],
+    config: TrainConfig,
+    *,
+    tests: Sequence[Sample] = (),
+    mix_old: bool = True,
+) -> Split:
     """Part samples into what is trained and what is validated on.
 
     Parameters
@@ -75,9 +127,15 @@ def split_samples(samples: Sequence[Sample], old: Sequence[Sample], config: Trai
     samples : sequence of Sample
         With a truth. Test samples, and those of their fields, come into no part.
     old : sequence of Sample
-        What the model to start from has learned from, of which some are mixed in.
+        What the model to start from has learned from, of which some are mixed in. Those that
+        are among `samples`, and their fields, are trained on: a model is not judged by what
+        it started with. They are held out only where there is too little else.
     config : TrainConfig
         `validation` and `seed` are used.
+    tests : sequence of Sample
+        Other test samples of the dataset, whose fields come into no part either.
+    mix_old : bool
+        Whether old ones that are not in `samples` are trained on.
 
     Returns
     -------
@@ -86,21 +144,52 @@ def split_samples(samples: Sequence[Sample], old: Sequence[Sample], config: Trai
         all samples are of one field: held out, but much like what is trained on. "old": at
         most `MOST_OLD` that are trained on too; never of a field that is held out.
     """
-    given = {each.id for each in samples}
+    given, known = {each.id for each in samples}, {each.id for each in old}
+    others = [each for each in old if each.id not in given and each.mask_paths]
     # Drawn before their fields are searched for, which reads every image.
-    old = _draw([each for each in old if each.id not in given], MOST_OLD, config.seed)
-    fields = find_fields([*samples, *old])
-    usable, _ = split_test(samples, fields)
-    share = max(config.validation, _LEAST)
-    train, validation = split_by_field(usable, share, config.seed, fields)
+    drawn = _draw(others, MOST_OLD, config.seed)
+    every = tuple({each.id: each for each in (*samples, *drawn, *tests)}.values())
+    fields = find_fields(every)
+    free = {each.id for each in split_test(every, fields)[0]}
+    usable = tuple(each for each in samples if each.id in free)
+    known_fields = {fields[each.id] for each in every if each.id in known}
+    train, validation = _hold_out(usable, known_fields, fields, config)
     alike: tuple[Sample, ...] = ()
     if not validation and len(train) > 1:
-        count = max(1, round(share * len(train)))
+        count = max(1, round(share_held_out(config) * len(train)))
         alike = tuple(_draw(train, count, config.seed))
         train = tuple(each for each in train if each not in alike)
-    held = {fields[each.id] for each in samples} - {fields[each.id] for each in train}
-    mixed = tuple(each for each in old if fields[each.id] not in held)
+    held = {fields[each.id] for each in validation}
+    mixed = tuple(
+        each for each in drawn if mix_old and each.id in free and fields[each.id] not in held
+    )
     return {TRAIN: train, VALIDATION: validation, ALIKE: alike, OLD: mixed}
+
+
+def share_held_out(config: TrainConfig | RecipeConfig) -> float:
+    """Give the share that is asked for, or so little that one field is held out."""
+    return max(config.validation, _LEAST)
+
+
+def _hold_out(
+    samples: tuple[Sample, ...],
+    known_fields: Collection[str],
+    fields: Mapping[str, str],
+    config: TrainConfig,
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Hold out fields that the start has not learned from, if there are enough samples."""
+    share = share_held_out(config)
+    most = max(share, _MOST_OF_NEW)
+    new = tuple(each for each in samples if fields[each.id] not in known_fields)
+    if len(new) == len(samples) or not new:
+        return split_by_field(samples, share, config.seed, fields)
+    part = min(share * len(samples) / len(new), most)
+    held = split_by_field(new, part, config.seed, fields)[1]
+    if not held and len(new) <= most * len(samples):
+        held = new  # all of one field
+    if not held:
+        return split_by_field(samples, share, config.seed, fields)
+    return tuple(each for each in samples if each not in held), held
 
 
 def judges(split: Split) -> tuple[Sample, ...]:

@@ -23,7 +23,7 @@ from napari_nucleiseg.splits import (
     TRAIN,
     Split,
     judges,
-    learned_before,
+    known_to,
     notes,
     split_samples,
     with_truth,
@@ -92,7 +92,7 @@ def train(request: TrainRequest) -> Iterator[Progress]:
 
     from napari_nucleiseg.nn.training import train_network
 
-    weights, note = _weights(request, start)
+    weights, source, note = _weights(request, start)
     if note:
         yield Progress(0, 0, note, "note")
     for step in train_network(
@@ -108,7 +108,7 @@ def train(request: TrainRequest) -> Iterator[Progress]:
         if step.kind == "trained":
             yield Progress(step.done, step.total, "Exporting the network", "export")
             learned = [*train_examples, *old]
-            model = write_trained(request, split, learned, step.values["trained"])
+            model = write_trained(request, split, learned, step.values["trained"], source)
             scores = step.values["trained"].scores
             _mark_as_new(Path(request.out), is_stopped=request.finish_now)
             values = {"model": str(model), "scores": scores}
@@ -150,23 +150,22 @@ def _model_to_start_from(request: TrainRequest) -> Model | None:
 
 def _weights(
     request: TrainRequest, start: Model | None
-) -> tuple[dict[str, np.ndarray] | None, str]:
+) -> tuple[dict[str, np.ndarray] | None, Model | None, str]:
     """Read the weights to start from, of the encoder alone for ImageNet; and say whose."""
     if start is not None:
-        return read_weights(start), ""
+        return read_weights(start), start, ""
     if request.start != IMAGENET:
-        return None, ""
+        return None, None, ""
     from napari_nucleiseg.nn.classic import encoder_weights, imagenet_encoder
 
     if request.config.network == "unet":
         raise BadInput("The plain unet has no encoder: start it from nothing, or from a unet.")
     found = imagenet_encoder()
     if found is not None:
-        return found, "The encoder has learned from ImageNet."
+        return found, None, "The encoder has learned from ImageNet."
     shipped = find_model(_SHIPPED)
-    return encoder_weights(read_weights(shipped)), (
-        f"ImageNet's weights could not be downloaded: the encoder is that of {shipped.name}."
-    )
+    note = f"ImageNet's weights could not be downloaded: the encoder is that of {shipped.name}."
+    return encoder_weights(read_weights(shipped)), shipped, note
 
 
 def _split(request: TrainRequest, start: Model | None) -> Split:
@@ -175,7 +174,8 @@ def _split(request: TrainRequest, start: Model | None) -> Split:
     def split_now() -> Split:
         wanted = set(request.only)
         samples = with_truth(each for each in dataset.samples if not wanted or each.id in wanted)
-        old = learned_before(start, dataset.root, dataset.samples) if request.mix_old else []
-        return split_samples(samples, old, request.config)
+        old = known_to(start, dataset.root.name, dataset.samples)
+        tests = [each for each in dataset.samples if each.split == "test"]
+        return split_samples(samples, old, request.config, tests=tests, mix_old=request.mix_old)
 
     return keep_record(request, dataset.samples, split_now)

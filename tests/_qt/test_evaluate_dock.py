@@ -72,6 +72,15 @@ def test_scores_stand_worst_first_and_only_of_images_with_masks(dock, qtbot):
     assert "2 images" in dock.caption.text()
 
 
+def test_it_is_said_where_the_model_knows_the_images(dock, qtbot, folder):
+    evaluate(dock, qtbot)
+    assert "learned from" not in dock.caption.text()
+    sizes = {"good": (folder / "good" / "images" / "good.png").stat().st_size, "bad": 1}
+    dock._model.info["training"] = {"learned": sizes}
+    evaluate(dock, qtbot)
+    assert "1 of 2 images was learned from" in dock.caption.text()
+
+
 def test_scores_bear_the_name_of_the_model_that_was_asked(dock, qtbot):
     qtbot.mouseClick(dock.run_bar.start_button, Qt.MouseButton.LeftButton)
     dock._use_model(next(each for each in dock.models.models if each.name != "mine"))

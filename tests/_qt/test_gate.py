@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,15 +72,43 @@ def test_both_models_stand_side_by_side_and_the_worse_image_first(
     assert gate.keep.text() == "Keep the old one"
 
 
-@pytest.mark.parametrize(("gains", "advised"), [([0.2, -0.1], "use"), ([0.1, -0.2], "keep")])
+@pytest.mark.parametrize(
+    ("gains", "advised"),
+    [
+        ([0.1, 0.2, 0.3, 0.2, 0.1], {"use"}),
+        ([-0.3, 0.3, -0.2, 0.2, 0.1], set()),
+        ([0.2, -0.1], set()),
+        ([0.1, -0.2], {"keep"}),
+        ([-0.1, -0.2, -0.3, -0.2, -0.1], {"keep"}),
+    ],
+    ids=["better", "may be better", "too few to tell", "not better", "worse"],
+)
 def test_the_button_that_the_scores_speak_for_is_bold(
-    gate: Gate, tmp_path: Path, gains: list[float], advised: str
+    gate: Gate, tmp_path: Path, gains: list[float], advised: set[str]
 ) -> None:
     old, new = write_tiny_model(tmp_path / "old"), write_tiny_model(tmp_path / "new")
     gate.show_comparison(compared(gains), new, old)
     gate.ensurePolished()
     bold = {name for name in ("use", "keep") if getattr(gate, name).font().bold()}
-    assert bold == {advised}
+    assert bold == advised
+
+
+@pytest.mark.parametrize(
+    ("counts", "words", "unsaid"),
+    [
+        ({}, "From 2 fields", "chosen by"),
+        ({"chosen_by": 2}, "weights were chosen by these images", "could not be scored"),
+        ({"chosen_by": 1}, "weights were chosen by 1 image,", "could not be scored"),
+        ({"missing": 3}, "3 more images could not be scored.", "chosen by"),
+    ],
+)
+def test_what_keeps_the_scores_from_being_the_whole_truth_is_said(
+    gate: Gate, tmp_path: Path, counts: dict[str, int], words: str, unsaid: str
+) -> None:
+    new = write_tiny_model(tmp_path / "new")
+    gate.show_comparison(replace(compared([0.1, 0.2]), **counts), new, new)
+    assert words in gate.verdict.text()
+    assert unsaid not in gate.verdict.text()
 
 
 def test_without_an_old_model_its_column_is_empty(gate: Gate, tmp_path: Path) -> None:

@@ -85,6 +85,16 @@ def test_only_what_somebody_looked_at_is_trained_on(dock, session):
     assert form.also_annotated.isChecked(), "the person has decided"
 
 
+def test_it_is_said_how_many_images_will_be_held_out(dock, session):
+    form = dock.form
+    assert "About 1 of 4 images will be held out" in form.counts.text()
+    form.details.config = replace(form.config, validation=0.5)
+    form.changed.emit()
+    assert "About 2 of 4 images" in form.counts.text()
+    form.also_annotated.click()
+    assert "held out" not in form.counts.text()
+
+
 def test_too_little_to_train_on_is_said(dock):
     dock.form.also_annotated.click()
     assert not dock.run_bar.start_button.isEnabled()

@@ -8,6 +8,7 @@ import pytest
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.nn import augment
 from napari_nucleiseg.nn import batches as nn_batches
 from napari_nucleiseg.nn.augment import NO_NUCLEI, crop_and_targets, example
 from napari_nucleiseg.nn.batches import OLD_SHARE, batches, draw_batch, sampling_weights
@@ -70,6 +71,30 @@ def test_a_crop_as_it_is_is_a_part_of_the_image_or_of_the_doubled_one(
             assert is_somewhere(image, mask, doubled)
             count += 1
     assert 3 < count < 20
+
+
+def test_of_a_large_image_only_what_a_crop_shows_is_blurred(
+    examples: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the same crop, but for rounding."""
+    rng, blur, sizes = np.random.default_rng(0), cv2.GaussianBlur, []
+    image = rng.integers(0, 255, (900, 1100, 3), dtype=np.uint8)
+    source = dataclasses.replace(examples[0], image=image, labels=image[..., 0].astype(np.uint16))
+    config = TrainConfig(crop=64, scale_low=0.3, scale_high=1.0)
+
+    def spy(image: np.ndarray, *arguments: object) -> np.ndarray:
+        sizes.append(image.size)
+        return blur(image, *arguments)
+
+    monkeypatch.setattr(cv2, "GaussianBlur", spy)
+    crops = [crop_and_targets(source, config, np.random.default_rng(seed)) for seed in range(30)]
+    assert len(sizes) > 10
+    assert max(sizes) < image.size / 2
+    monkeypatch.setattr(augment, "_part_seen", lambda _, matrix, crop: (np.s_[:, :], matrix))
+    for seed, (crop, targets) in enumerate(crops):
+        whole, whole_targets = crop_and_targets(source, config, np.random.default_rng(seed))
+        assert np.abs(crop - whole).max() < 0.1
+        assert (targets != whole_targets).mean() < 0.01
 
 
 @pytest.mark.parametrize("as_is", [True, False])

@@ -71,6 +71,16 @@ def test_masks_stay_on_their_images(size: tuple[int, int]) -> None:
     np.testing.assert_array_equal(data.masks[1], data.masks[0, ::-1, ::-1])
 
 
+@pytest.mark.parametrize("shape", [(64, 1024), (1024, 64), (1024, 1024)])
+def test_fine_lines_become_grey_whichever_side_shrinks(shape: tuple[int, int]) -> None:
+    labels = np.zeros(shape, np.uint16)
+    along = np.indices(shape)[int(np.argmax(shape))]
+    image = np.repeat(((along % 8 == 0) * 255).astype(np.uint8)[..., None], 3, axis=2)
+    found = resized([Example("a", image, labels)], 128).images[0]
+    assert found.min() > 25, "an eighth of white"
+    assert found.max() < 40
+
+
 def test_scores_of_pixels_are_those_of_their_definitions() -> None:
     masks = np.array([[[1, 1], [0, 0]]], np.uint8)
     margins = np.array([[[2.0, -1.0], [3.0, -4.0]]])

@@ -73,8 +73,9 @@ def look_at(viewer: Viewer, low: np.ndarray, high: np.ndarray) -> None:
 def fit(viewer: Viewer, layer: Layer) -> None:
     """Show all of a 2D layer, whatever else there is."""
     # `viewer.reset_view` takes single layers since napari 0.9 only, and fails beside a stack.
-    low, high = np.asarray(layer.extent.world)[:, -2:]
-    height, width = np.maximum(high - low, 1e-9) * _MARGIN
+    extent = layer.extent  # from the middle of the first pixel to that of the last
+    low, high = np.asarray(extent.world)[:, -2:]
+    height, width = (high - low + np.asarray(extent.step)[-2:]) * _MARGIN
     widget = canvas_widget(viewer)
     _aim(viewer, (low + high) / 2, min(widget.height() / height, widget.width() / width))
 

@@ -32,6 +32,7 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.session import Session, session_for
+from napari_nucleiseg.splits import warn_of_known
 from napari_nucleiseg.truth import sort_by_truth
 
 if TYPE_CHECKING:
@@ -232,9 +233,16 @@ class EvaluateDock(ScrollDock):
         self.table.show_rows([_row(each) for each in values["images"]])
         self.grid.show_values(_in_words(values["summary"]))
         count = values["summary"]["images"]
-        self.caption.setText(f"<b>{model.name}</b> on {_images(count)}, worst first")
+        caption = f"<b>{model.name}</b> on {_images(count)}, worst first"
+        warning = self._warning(model, values["images"])
+        self.caption.setText(f"{caption}. {warning}" if warning else caption)
         self.run_bar.end(_end_in_words(self._problems))
         self._show_errors()
+
+    def _warning(self, model: Model, images: list[dict[str, Any]]) -> str:
+        dataset, session = self._session.dataset, self._session
+        scored = [session[each["id"]] for each in images if each["id"] in session]
+        return warn_of_known(model, dataset.root, scored) if dataset else ""
 
     def _on_error(self, error: BadInput) -> None:
         self.run_bar.fail(str(error))

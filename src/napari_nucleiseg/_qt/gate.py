@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
@@ -120,9 +120,8 @@ class Gate(QWidget):
         means = comparison.means()
         for name, (before, after) in means.items():
             self._show_score(name, before, after)
-        before, after = means["Mean AP"]
-        self._advise(self.use if before is None or (after or 0) > before else self.keep)
-        self.verdict.setText(in_words(comparison))
+        self._advise(self._spoken_for(comparison))
+        self.verdict.setText(" ".join([in_words(comparison), *_cautions(comparison)]))
         self._show_images(comparison.images)
         self.keep.setText("Keep the old one" if old else "Do not use it")
 
@@ -139,7 +138,17 @@ class Gate(QWidget):
         for each in (self.scores, self.table, self.pictures):
             each.setVisible(value)
 
-    def _advise(self, button: QPushButton) -> None:
+    def _spoken_for(self, comparison: Comparison) -> QPushButton | None:
+        """Choose the button that the scores speak for; none where they rise, but may by chance."""
+        before, after = comparison.means()["Mean AP"]
+        if before is None:
+            return self.use
+        if after <= before:
+            return self.keep
+        gain = comparison.gain()
+        return self.use if gain is not None and gain.low > 0 else None
+
+    def _advise(self, button: QPushButton | None) -> None:
         """Draw the button that the scores speak for in bold."""
         for each in (self.use, self.keep):
             each.setStyleSheet("font-weight: bold;" if each is button else "")
@@ -174,6 +183,23 @@ def in_words(comparison: Comparison) -> str:
     if gain.high < 0:
         return f"Worse: {span}."
     return f"No clear difference: {span}."
+
+
+def _cautions(comparison: Comparison) -> Iterator[str]:
+    """Say what keeps the scores from being the whole truth, a sentence each."""
+    chosen_by, count = comparison.chosen_by, len(comparison.images)
+    if chosen_by:
+        these = _images(chosen_by) if chosen_by < count else "these images"
+        yield (
+            f"The new model's weights were chosen by {these}, so its scores may be a little high."
+        )
+    if comparison.missing:
+        more = "1 more image" if comparison.missing == 1 else f"{comparison.missing} more images"
+        yield f"{more} could not be scored."
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _fields(count: int) -> str:

@@ -93,7 +93,8 @@ class TrainForm(QWidget):
         self.mix_old.setChecked(True)
         self.mix_old.setToolTip(
             "Most of what is trained on are then images that the model knows, so that it does "
-            "not unlearn. They are never used to judge the new model."
+            "not unlearn. The scores that you decide by are of other images; a few of these help "
+            "to choose which weights are kept."
         )
         for text, frozen in _PARTS:
             self.parts.addItem(text, frozen)
@@ -135,6 +136,7 @@ class TrainForm(QWidget):
         self.presets.currentIndexChanged.connect(lambda _: self._on_preset_changed())
         self.mix_old.clicked.connect(lambda _: self.changed.emit())
         self.details.changed.connect(lambda _: self.changed.emit())
+        self.changed.connect(self._show_counts)
 
     # --- data
 
@@ -142,16 +144,28 @@ class TrainForm(QWidget):
         """Show what there is to train on."""
         self._truths = truths
         annotated = len(truths.annotated)
-        self.counts.setText(
-            f"<b>{len(truths.approved)}</b> approved, <b>{len(truths.corrected)}</b> corrected."
-            f" Not trained on: {len(truths.none)} whose masks nobody has made or looked at."
-        )
         images = "1 image" if annotated == 1 else f"{annotated} images"
         self.also_annotated.setText(f"Also {images} that came with masks")
         self.also_annotated.setEnabled(annotated > 0)
         if not self._has_decided:
             # With no correction at hand, they are the only thing to learn from.
             self.also_annotated.setChecked(annotated > 0 and not truths.by_hand)
+        self._show_counts()
+
+    def _show_counts(self) -> None:
+        truths = self._truths
+        self.counts.setText(
+            f"<b>{len(truths.approved)}</b> approved, <b>{len(truths.corrected)}</b> corrected."
+            f" Not trained on: {len(truths.none)} whose masks nobody has made or looked at."
+            f"{self._held_out_in_words()}"
+        )
+
+    def _held_out_in_words(self) -> str:
+        count = sum(each.split != "test" for each in self.samples)
+        if count < 2:
+            return ""
+        held = max(1, round(self.config.validation * count))
+        return f" About {held} of {count} images will be held out."
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -25,6 +25,7 @@ DOUBLED = 0.35
 """Share of those that are doubled in size, where nuclei are small enough: so the predictor
 doubles an image when it looks at it a second time for detail."""
 DOUBLED_BELOW = 32.0  # px: larger nuclei gain nothing in a doubled image
+_MARGIN = 32  # px: further than the blur of the smallest zoom reaches
 _MOST_NUCLEI = 2**16 - 1
 PASTED = 0.35  # share of crops that get more nuclei, of another place in their image
 
@@ -164,7 +165,8 @@ def _inside(centre: np.ndarray, shape: tuple[int, ...], reach: float | np.ndarra
 def _cut(
     source: Example, matrix: np.ndarray, zoom: float, crop: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    size, image = (crop, crop), source.image
+    size, (part, matrix) = (crop, crop), _part_seen(source.labels.shape, matrix, crop)
+    image, labels = source.image[part], source.labels[part]
     if zoom < 0.7:  # linear interpolation alone would alias
         image = cv2.GaussianBlur(image, (0, 0), 0.35 / zoom)
     # Beyond the image lies background. In a mirror image, a nucleus that the edge cuts would be
@@ -172,8 +174,25 @@ def _cut(
     image = cv2.warpAffine(
         image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=source.background
     )
-    labels = cv2.warpAffine(source.labels, matrix, size, flags=cv2.INTER_NEAREST, borderValue=0)
+    labels = cv2.warpAffine(labels, matrix, size, flags=cv2.INTER_NEAREST, borderValue=0)
     return image, labels
+
+
+def _part_seen(
+    shape: tuple[int, ...], matrix: np.ndarray, crop: int
+) -> tuple[tuple[slice, slice], np.ndarray]:
+    """Find what a crop shows of an image, and the matrix for that part alone.
+
+    To blur a large image for every crop would take longer than all else.
+    """
+    back = cv2.invertAffineTransform(matrix)
+    corners = np.array([[0, 0], [0, crop], [crop, 0], [crop, crop]]) @ back[:, :2].T + back[:, 2]
+    size = np.array(shape[1::-1])
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - _MARGIN, 0, size - 1)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + _MARGIN, low + 1, size)
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2] @ low
+    return (slice(low[1], high[1]), slice(low[0], high[0])), moved
 
 
 def _zoom(diameter: float, config: TrainConfig, rng: np.random.Generator) -> float:

@@ -62,10 +62,10 @@ def resized(examples: Sequence[Example], edge: int) -> Pixels:
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize to (width, height) without aliasing."""
-    smaller = image.shape[1] >= size[0] and image.shape[0] >= size[1]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, size, interpolation=way))
+    """Resize to (width, height) without aliasing, also where only one side shrinks."""
+    smaller = min(size[0], image.shape[1]), min(size[1], image.shape[0])
+    shrunk = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(shrunk, size, interpolation=cv2.INTER_LINEAR))
 
 
 def network_input(images: np.ndarray) -> np.ndarray:
