@@ -86,3 +86,14 @@ def test_a_name_that_no_model_can_have_is_refused_before_anything_is_trained(
     ):
         with pytest.raises(BadInput, match="is no name for a model"):
             keep_record(bad, samples, lambda: pytest.fail("it was split"))
+
+
+def test_a_folder_of_somebody_else_in_the_models_place_is_refused_before_anything_is_trained(
+    samples: tuple[Sample, ...], request_to_train: Request
+) -> None:
+    theirs = Path(request_to_train.out) / "model"
+    theirs.mkdir(parents=True)
+    (theirs / "thesis.txt").write_text("mine")
+    with pytest.raises(BadInput, match=r"thesis\.txt.*move it away"):
+        keep_record(request_to_train, samples, lambda: pytest.fail("it was split"))
+    assert [each.name for each in theirs.parent.iterdir()] == ["model"]

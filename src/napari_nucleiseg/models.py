@@ -22,7 +22,7 @@ import platformdirs
 
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.folder_swap import restore_interrupted, write_folder
+from napari_nucleiseg.folder_swap import refuse_to_replace, restore_interrupted, write_folder
 from napari_nucleiseg.model_check import (
     FORMAT,
     INFO,
@@ -218,6 +218,11 @@ def check_model_folder(folder: Path) -> Model:
     return model
 
 
+def check_place(folder: Path) -> None:
+    """Refuse with `BadInput` to write a model where anything but an old one stands."""
+    refuse_to_replace(Path(folder), (INFO, WEIGHTS, NETWORK))
+
+
 def write_model(
     folder: Path,
     *,
@@ -265,7 +270,8 @@ def write_model(
     Raises
     ------
     BadInput
-        If what was written does not pass `check_model_folder`; nothing is replaced then.
+        If what was written does not pass `check_model_folder`, or `check_place` refuses the
+        folder; nothing is replaced then.
     OSError
         If the disk is full or read-only; nothing is replaced then.
     """

@@ -19,7 +19,7 @@ from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.dataset import Sample, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.model_check import check_name
-from napari_nucleiseg.models import write_model
+from napari_nucleiseg.models import check_place, write_model
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.splits import OLD, TRAIN, Split
 
@@ -78,11 +78,13 @@ def keep_record(
     Raises
     ------
     BadInput
-        If the run was begun with another dataset, or its model's name is none: better now
-        than when all is trained.
+        If the run was begun with another dataset, its model's name is none, or something
+        else stands where the model will: better now than when all is trained.
     """
     check_name(_model_name(request))
     out = Path(request.out)
+    with saving(out):
+        check_place(out / MODEL)
     if (out / SPLIT).exists():
         split = _read_split(samples, out / SPLIT)
     else:
