@@ -10,7 +10,7 @@ from squares import squares, write_sample
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import Sample, read_dataset
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.run_record import RUN, SPLIT, Request, keep_record
+from napari_nucleiseg.run_record import RUN, SPLIT, Request, keep_record, writing_alone
 
 
 @pytest.fixture
@@ -97,3 +97,25 @@ def test_a_folder_of_somebody_else_in_the_models_place_is_refused_before_anythin
     with pytest.raises(BadInput, match=r"thesis\.txt.*move it away"):
         keep_record(request_to_train, samples, lambda: pytest.fail("it was split"))
     assert [each.name for each in theirs.parent.iterdir()] == ["model"]
+
+
+def test_one_training_at_a_time_writes_to_a_run(tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "one"
+    with (
+        writing_alone(out),
+        pytest.raises(BadInput, match="one is being trained by"),
+        writing_alone(out),
+    ):
+        pytest.fail("two trainings write")
+    assert not out.exists(), "nothing was written"
+    out.mkdir()
+    with writing_alone(out):
+        pass
+    assert out.is_dir()
+
+
+def test_a_file_is_no_folder_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(BadInput, match="name another --out"), writing_alone(tmp_path / "run"):
+        pytest.fail("it was trained")
+    assert (tmp_path / "run").read_text() == "mine"

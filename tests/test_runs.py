@@ -8,6 +8,7 @@ import pytest
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.lock import LOCK, RunLock
 from napari_nucleiseg.model_check import is_name
 from napari_nucleiseg.models import find_model, list_models, user_models_folder
 from napari_nucleiseg.runs import (
@@ -50,6 +51,14 @@ def test_a_run_that_was_stopped_by_hand_can_be_gone_on_with(tmp_path: Path) -> N
     assert unfinished_run(tmp_path) == run
     (run.folder / "stopped").unlink()
     assert unfinished_run(tmp_path) is None
+
+
+def test_a_run_that_is_trained_just_now_is_not_offered(tmp_path: Path) -> None:
+    run = begin_run(request(tmp_path))
+    with RunLock.acquire(run.folder):
+        assert unfinished_run(tmp_path) is None
+    (run.folder / LOCK).write_text("left by a process that was killed")
+    assert unfinished_run(tmp_path) == run
 
 
 def test_pictures_stand_in_the_order_of_steps(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import argparse
 import dataclasses
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,19 +187,20 @@ def _corrected(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(each.id for each in truths.by_hand)
 
 
-def _follow_training(steps: Iterable[Progress]) -> list[str]:
+def _follow_training(training: Generator[Progress]) -> list[str]:
     """Show a training, and return what it complains of."""
     problems = []
-    for step in with_bar(steps, "step"):
-        if step.kind == "problem":
-            problems.append(step.message)
-        elif step.kind == "note":
-            say(step.message)
-        elif step.kind == "epoch":
-            say(_epoch_line(step.values))
-        elif step.kind == "result":
-            print(f"Model: {step.values['model']}")
-            print(json.dumps(step.values["scores"], indent=1))
+    with closing(training) as steps:  # an interrupted one must let go of its folder
+        for step in with_bar(steps, "step"):
+            if step.kind == "problem":
+                problems.append(step.message)
+            elif step.kind == "note":
+                say(step.message)
+            elif step.kind == "epoch":
+                say(_epoch_line(step.values))
+            elif step.kind == "result":
+                print(f"Model: {step.values['model']}")
+                print(json.dumps(step.values["scores"], indent=1))
     return problems
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import platform
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +20,7 @@ from napari_nucleiseg.atomic import saving, write_bytes_atomically
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.dataset import Sample, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.model_check import check_name
 from napari_nucleiseg.models import check_place, write_model
 from napari_nucleiseg.progress import Progress
@@ -58,6 +61,29 @@ class Request:
     table: str = ""
 
 
+@contextmanager
+def writing_alone(out: Path) -> Iterator[None]:
+    """Keep other trainings out of the folder of a run, which is made.
+
+    Raises
+    ------
+    BadInput
+        If another training writes there, or nobody can.
+    """
+    is_new = not os.path.lexists(out)
+    if not is_new and not os.path.isdir(out):
+        raise BadInput(f"{out} is a file, and a run needs a folder; name another --out.")
+    with saving(out):
+        out.mkdir(parents=True, exist_ok=True)
+    try:
+        with RunLock.acquire(out):
+            yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # it stays if anything was written
+                out.rmdir()
+
+
 def keep_record(
     request: Request, samples: Sequence[Sample], split_now: Callable[[], Split]
 ) -> Split:
@@ -89,7 +115,8 @@ def keep_record(
         split = _read_split(samples, out / SPLIT)
     else:
         split = split_now()
-        out.mkdir(parents=True, exist_ok=True)
+        with saving(out):
+            out.mkdir(parents=True, exist_ok=True)
         write_json(out / SPLIT, _ids(split))
     write_json(out / RUN, _describe(request, split))
     return split

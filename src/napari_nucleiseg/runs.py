@@ -17,6 +17,7 @@ from typing import Any
 
 from napari_nucleiseg.atomic import write_bytes_atomically
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.models import (
     Model,
     check_model_folder,
@@ -127,14 +128,14 @@ def unfinished_run(dataset: Path) -> Run | None:
     -------
     Run, or None
         One that was interrupted, or stopped by hand, or on whose model nobody has decided;
-        None also where a later run on the same dataset is over.
+        None also where a later run on the same dataset is over, or goes on just now.
     """
     files = runs_folder().glob(f"*/{REQUEST}") if runs_folder().is_dir() else ()
     for file in sorted(files, key=lambda each: each.stat().st_mtime_ns, reverse=True):
         run = _read_run(file)
         if run is not None and run.request["dataset"] == str(dataset):
             is_over = run.is_trained and (run.folder / DECIDED).exists()
-            return None if is_over else run
+            return None if is_over or RunLock.is_held(run.folder) else run
     return None
 
 
