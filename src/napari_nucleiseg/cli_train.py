@@ -17,6 +17,7 @@ from napari_nucleiseg.cli_base import (
     add_config,
     complain,
     config_of,
+    folder_name,
     print_table,
     read_ids,
     say,
@@ -35,7 +36,12 @@ def add_train(commands: Any) -> None:
     """Add the command that trains."""
     parser = commands.add_parser("train", help="train or fine-tune a network")
     parser.add_argument("dataset", help="dataset folder with masks")
-    parser.add_argument("--out", required=True, help="folder of the run; the same one resumes it")
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=folder_name,
+        help="folder of the run; the same one resumes it",
+    )
     parser.add_argument(
         "--from",
         dest="start",
@@ -100,11 +106,11 @@ def add_import(commands: Any) -> None:
 
 
 def _train_and_save(arguments: argparse.Namespace) -> int:
-    from napari_nucleiseg.h5_job import save_h5
+    from napari_nucleiseg.h5_job import check_h5_place, save_h5
 
     file = arguments.save_h5
-    if file is not None and not file.absolute().parent.is_dir():
-        raise BadInput(f"The folder of {file} does not exist; make it, or name another --save-h5.")
+    if file is not None:
+        check_h5_place(file)
     code = _train(arguments)
     if file is not None:
         save_h5(Path(arguments.out) / "model", file)

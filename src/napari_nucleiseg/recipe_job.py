@@ -131,7 +131,10 @@ def _split(request: RecipeRequest) -> Split:
         )
         return {"train": train, "validation": validation, "test": test}
 
-    return keep_record(request, samples, split_now)
+    split = keep_record(request, samples, split_now)
+    if set(split) != {"train", "validation", "test"}:
+        raise BadInput(f"{request.out} holds a run that no recipe began; name another --out.")
+    return split
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,27 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str, damage: 
     assert found[0] == 1 or (damage == "flipped" and name == "state.json" and found[0] == 2)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[]",
+        b'{"files": []}',
+        b'{"files": null}',
+        b'{"files": {}}',
+        b'{"files": {}, "step": "x", "state": {}}',
+        b'{"files": {}, "step": 3, "state": 5}',
+        b'{"files": {"../x": "0"}, "step": 3, "state": {}}',
+        b"[" * 100_000,
+    ],
+    ids=range(8),
+)
+def test_a_state_of_another_shape_is_passed_over(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path, 1)
+    write(tmp_path, 2)
+    (tmp_path / "step-00000002" / "state.json").write_bytes(content)
+    assert read_checkpoint(tmp_path)[0] == 1
+
+
 def test_a_half_written_checkpoint_is_never_read(tmp_path: Path) -> None:
     write(tmp_path, 1)
     (tmp_path / ".nucleiseg-new-abc").mkdir()

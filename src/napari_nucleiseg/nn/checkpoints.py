@@ -13,6 +13,7 @@ import json
 import re
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ KEPT = 2
 _STEP = re.compile(r"step-\d{8,}")
 _STATE = "state.json"
 _NEW = ".nucleiseg-new-"
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    zipfile.BadZipFile,
+)
 
 
 def write_checkpoint(
@@ -102,9 +112,9 @@ def _read_verified(folder: Path) -> tuple[int, dict[str, Any], dict[str, Arrays]
                 return None
             with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
                 parts[Path(name).stem] = dict(arrays)
-    except (OSError, ValueError, KeyError):
+        return int(content["step"]), dict(content["state"]), parts
+    except _DAMAGED:
         return None
-    return content["step"], content["state"], parts
 
 
 def _to_bytes(arrays: Arrays) -> bytes:
