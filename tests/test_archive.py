@@ -4,6 +4,7 @@ import stat
 import struct
 import zipfile
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,7 @@ def test_one_name_twice_is_refused(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", GOOD)
     with zipfile.ZipFile(path, "a") as opened:
         opened.writestr("a/images/a.png", b"again")
-    assert_refused(path, tmp_path / "out", "1 names twice")
+    assert_refused(path, tmp_path / "out", "images/a.png' twice")
 
 
 def test_a_truncated_archive_and_a_text_are_refused(tmp_path: Path) -> None:
@@ -205,3 +206,62 @@ def test_a_cancelled_extraction_leaves_nothing_behind(tmp_path: Path) -> None:
     next(steps)
     steps.close()
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("images//a.png", "images/a.png"),
+        ("images/./a.png", "images/a.png"),
+        ("A.png", "a.png"),
+        ("Images/a.png", "images/A.png"),
+        ("\u00e9.png", "e\u0301.png"),
+        ("a", "a/b.png"),
+        ("a/b/c.png", "A/B"),
+    ],
+)
+def test_names_that_some_disks_take_for_one_are_refused(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    path = zipped(tmp_path / "a.zip", dict.fromkeys(names, b"1"))
+    assert_refused(path, tmp_path / "out", "twice, or as a file and as a folder: pack it again")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["con.png", "images/AUX", "a/com1.tar.gz", "a.png:evil", "images./a.png", "images /a.png"],
+)
+def test_names_that_mean_something_else_on_windows_are_refused(tmp_path: Path, name: str) -> None:
+    path = zipped(tmp_path / "a.zip", {name: b"1"})
+    assert_refused(path, tmp_path / "out", "not every system can write.*other names")
+
+
+@pytest.mark.parametrize("name", ["x" * 252 + ".png", "\u00e9" * 128, "/".join(["d" * 200] * 6)])
+def test_names_that_are_too_long_are_refused_with_a_remedy_that_helps(
+    tmp_path: Path, name: str
+) -> None:
+    path = zipped(tmp_path / "a.zip", {name: b"1"})
+    assert_refused(path, tmp_path / "out", "too long.*other names")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_was_spoiled_is_called_damaged(tmp_path: Path, packing: int) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr("a/images/a.png", bytes(range(256)) * 4, compress_type=packing)
+    data = bytearray(path.read_bytes())
+    for place in range(data.find(b"a.png") + 14, data.find(b"a.png") + 60):
+        data[place] ^= 0xA5
+    path.write_bytes(data)
+    assert_refused(path, tmp_path / "out", "no whole zip archive")
+    with pytest.raises(BadInput, match="no whole zip archive"):
+        check_archive(path)
+
+
+@pytest.mark.parametrize("find", [bytes.find, bytes.rfind], ids=["member", "directory"])
+def test_a_name_that_is_no_text_is_called_damaged(tmp_path: Path, find: Callable) -> None:
+    path = zipped(tmp_path / "a.zip", {"\u00e9.png": b"1"})
+    data = path.read_bytes()
+    place = find(data, "\u00e9".encode())
+    path.write_bytes(data[:place] + b"\xff\xff" + data[place + 2 :])
+    assert_refused(path, tmp_path / "out", "no whole zip archive")

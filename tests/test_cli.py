@@ -206,3 +206,70 @@ def test_ids_hold_blanks_and_unknown_ones_are_named(
     captured = capsys.readouterr()
     assert "all (1)" in captured.out
     assert "plate 4 is not in the dataset" in captured.err
+
+
+def test_scores_replace_nothing_but_scores_and_need_a_folder(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    import napari_nucleiseg.jobs as jobs
+
+    file = tmp_path / "scores.json"
+    command = ["evaluate", str(dsb_folder), "--model", model, "--json"]
+    assert main([*command, str(file)]) == 0
+    assert main([*command, str(file)]) == 0, "its own file it replaces"
+    monkeypatch.setattr(jobs, "evaluate", lambda *_: pytest.fail("it was scored"))
+    notes = tmp_path / "notes.json"
+    notes.write_text('{"model": "mine"}')
+    for place, words in (
+        (notes, "holds no scores"),
+        (tmp_path, "holds no scores"),
+        (tmp_path / "nowhere" / "scores.json", "does not exist"),
+    ):
+        assert main([*command, str(place)]) == 1
+        assert words in capsys.readouterr().err
+    assert notes.read_text() == '{"model": "mine"}'
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "DATA", "--out", "FILE"],
+        ["demo", "--no-window", "--out", "FILE"],
+        ["predict", "DATA", "--out", "o", "--model", "~nobody-of-this-name/m"],
+        ["predict", "DATA", "--out", "o", "--model", ""],
+        ["fetch", "dsb2018", "--out", "o", "--url", "http://[::1/x.zip"],
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(
+    arguments: list[str], dsb_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    places = {"DATA": str(dsb_folder), "FILE": str(tmp_path / "file")}
+    assert main([places.get(each, each) for each in arguments]) == 1
+    assert capsys.readouterr().err.startswith("nucleiseg: ")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["predict DATA", "train DATA", "fetch dsb2018", "demo"])
+def test_an_empty_folder_name_is_wrong_usage(command: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*command.split(), "--out", ""])
+    assert caught.value.code == 2
+    assert "name a folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all names are text")
+def test_a_name_that_is_no_text_is_printed_all_the_same(
+    dsb_folder: Path, model: str, tmp_path: Path
+) -> None:
+    image = next(dsb_folder.glob("*/images/*.png"))
+    odd = os.fsdecode(b"caf\xe9.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / odd).write_bytes(image.read_bytes())
+    command = [sys.executable, "-m", "napari_nucleiseg.cli", "predict", str(tmp_path / "in")]
+    command += ["--out", str(tmp_path / "out"), "--model", model]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, capture_output=True, text=True, env=strict)
+    assert done.returncode == 0, done.stderr
+    assert "caf\\udce9" in done.stdout

@@ -14,6 +14,7 @@ from napari_nucleiseg import train_job
 from napari_nucleiseg.cli import main
 from napari_nucleiseg.presets import Preset, preset_config
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_record import writing_alone
 from napari_nucleiseg.state import write_state
 from napari_nucleiseg.storage import SampleState, Status
 from napari_nucleiseg.train_job import TrainRequest
@@ -80,6 +81,27 @@ def test_ctrl_c_makes_a_model_of_the_best(
     assert "A thing to know." in said
     assert "the best weights so far become a model" in said
     assert "Model: the model" in said
+
+
+def test_ctrl_c_anywhere_lets_go_of_the_run_before_it_is_gone_on_with(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(request: TrainRequest) -> Iterator[Progress]:
+        with writing_alone(tmp_path / "run"):
+            yield Progress(0, 0, "A thing to know.", "note")
+            assert request.finish_now
+            yield Progress(1, 1, kind="result", values={"model": "the model", "scores": {}})
+
+    def interrupted(line: str) -> None:
+        said.append(line)
+        if len(said) == 1:
+            raise KeyboardInterrupt
+
+    said: list[str] = []
+    monkeypatch.setattr(train_job, "train", train)
+    monkeypatch.setattr("napari_nucleiseg.cli_train.say", interrupted)
+    assert main(["train", str(folder), "--out", str(tmp_path / "run")]) == 0
+    assert len(said) == 3
 
 
 class Terminal(io.StringIO):

@@ -233,7 +233,20 @@ def test_no_network(tmp_path: Path, server: Server) -> None:
         fetched(tmp_path, "http://no-such-host.invalid/cells.zip")
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd.zip", "cells.zip", "https://host/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd.zip",
+        "cells.zip",
+        "https://host/",
+        "http://[::1/cells.zip",
+        "http://host/zell\u00e9n.zip",
+        "http://host:abc/cells.zip",
+        "http://host:99999/cells.zip",
+        "http:///cells.zip",
+        "http://host/..",
+    ],
+)
 def test_addresses_that_are_none(tmp_path: Path, url: str) -> None:
     with pytest.raises(BadInput, match="is no address of an archive"):
         fetched(tmp_path, url)

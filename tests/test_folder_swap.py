@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.folder_swap import restore_interrupted, write_folder
 
 
@@ -24,8 +25,8 @@ def no_check(folder: Path) -> None:
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     folder = tmp_path / "parent" / "new"
     write_folder(folder, {"a": b"1", "b": b"2"}, no_check)
-    write_folder(folder, {"b": b"3"}, no_check)
-    assert contents(folder) == {"b": b"3"}
+    write_folder(folder, {"a": b"3", "b": b"4", "c": b"5"}, no_check)
+    assert contents(folder) == {"a": b"3", "b": b"4", "c": b"5"}
     assert names_in(folder.parent) == {"new"}
 
 
@@ -60,3 +61,35 @@ def test_what_killed_writers_left_is_cleared_after_an_hour(tmp_path: Path) -> No
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     write_folder(tmp_path / "m", {"a": b"1"}, no_check)
     assert names_in(tmp_path) == {"m", ".m.young.new", ".other.old.new"}
+
+
+@pytest.mark.parametrize("place", ["m", ".m.previous"])
+def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path, place: str) -> None:
+    write_folder(tmp_path / "m", {"a": b"1"}, no_check)
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / place / "notes.txt").write_text("mine")
+    with pytest.raises(BadInput, match=r"notes\.txt.*move it away"):
+        write_folder(tmp_path / "m", {"a": b"2"}, no_check)
+    assert (tmp_path / place / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "m" / "a").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("place", ["m", ".m.previous"])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_no_folder_is_never_replaced(tmp_path: Path, place: str, kind: str) -> None:
+    (tmp_path / "mine").mkdir()
+    if kind == "file":
+        (tmp_path / place).write_text("mine")
+    else:
+        (tmp_path / place).symlink_to(tmp_path / "mine")
+    before = names_in(tmp_path)
+    with pytest.raises(BadInput, match="no plain folder"):
+        write_folder(tmp_path / "m", {"a": b"1"}, no_check)
+    assert names_in(tmp_path) == before
+
+
+def test_what_a_file_browser_left_in_a_folder_goes_with_it(tmp_path: Path) -> None:
+    write_folder(tmp_path / "m", {"a": b"1"}, no_check)
+    (tmp_path / "m" / ".DS_Store").touch()
+    write_folder(tmp_path / "m", {"a": b"2"}, no_check)
+    assert contents(tmp_path / "m") == {"a": b"2"}

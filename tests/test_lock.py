@@ -16,8 +16,9 @@ import pytest
 from napari_nucleiseg import lock
 from napari_nucleiseg.atomic import SaveFailed
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.lock import LOCK, DatasetLock, DatasetLocked
+from napari_nucleiseg.lock import LOCK, DatasetLock, DatasetLocked, RunLock
 
+HUGE = b'{"host": "h", "pid": 1e999, "user": "u", "since": ""}'
 HOLD = """
 import sys
 from pathlib import Path
@@ -113,7 +114,10 @@ def test_another_host_is_respected_until_its_lock_is_deleted(tmp_path: Path) -> 
     DatasetLock.acquire(tmp_path).release()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\0" * 100, b"[]", b'{"host": 1}'])
+TORN = [b"", b"{", b"\0" * 100, b"[]", b'{"host": 1}', b"[" * 4000, HUGE]
+
+
+@pytest.mark.parametrize("content", TORN)
 def test_a_torn_lock_of_nobody_is_taken(tmp_path: Path, content: bytes) -> None:
     (tmp_path / LOCK).write_bytes(content)
     with DatasetLock.acquire(tmp_path):
@@ -182,3 +186,35 @@ def test_a_stopped_holder_keeps_the_lock(tmp_path: Path) -> None:
         other.send_signal(signal.SIGSTOP)
         with pytest.raises(DatasetLocked):
             DatasetLock.acquire(tmp_path)
+
+
+def test_a_run_is_held_while_its_training_lives(tmp_path: Path) -> None:
+    assert not RunLock.is_held(tmp_path)
+    with other_process(tmp_path) as (process, said):
+        assert said == "held"
+        assert RunLock.is_held(tmp_path)
+        with pytest.raises(DatasetLocked, match=rf"is being trained by .*{process.pid}"):
+            RunLock.acquire(tmp_path)
+        process.kill()
+        process.wait()
+        assert (tmp_path / LOCK).stat().st_size > 0
+        assert not RunLock.is_held(tmp_path)
+    RunLock.acquire(tmp_path).release()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has locks on every disk")
+def test_a_run_killed_on_another_computer_goes_on_here_if_the_disk_has_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    write_holder(tmp_path, "node-7", 12)
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", no_locks)
+        with pytest.raises(DatasetLocked, match=f"delete {tmp_path / LOCK}"):
+            RunLock.acquire(tmp_path)
+    with RunLock.acquire(tmp_path):
+        assert RunLock.is_held(tmp_path)

@@ -109,6 +109,8 @@ def test_a_good_description_comes_back_as_it_is(tmp_path: Path, info: dict[str, 
         {"input": {"channels": 3, "range": [0, 1], "percentiles": [1, 99.8], "multiple": 32}},
         {"input": {"channels": 3, "range": [-1, 1], "percentiles": [0, 100], "multiple": 32}},
         {"input": {"channels": 3, "range": [-1, 1], "percentiles": [1, 99.8], "multiple": 10**9}},
+        {"input": {"channels": 3, "range": [-1, 1], "percentiles": [1, 99.8], "multiple": 32.0}},
+        {"input": {"channels": 3, "range": [-1, 1], "percentiles": [1, 99.8], "multiple": True}},
         {"decode": None},
         {"decode": {"foreground": 2.0}},
         {"decode": {"foreground": "0.5"}},
@@ -123,6 +125,13 @@ def test_a_good_description_comes_back_as_it_is(tmp_path: Path, info: dict[str, 
         {"diameter": True},
         {"diameter": None},
         {"training": []},
+        {"training": {"split": ["a"]}},
+        {"training": {"split": {"train": 5}}},
+        {"training": {"split": {"train": [["a"]]}}},
+        {"training": {"split": {"train": {"a": 1}}}},
+        {"training": {"image_bytes": [1]}},
+        {"training": {"image_bytes": {"a": "1"}}},
+        {"training": {"image_bytes": {"a": True}}},
         {"scores": "good"},
         {"versions": 3},
         {"files": None},
@@ -177,7 +186,7 @@ def test_a_link_is_not_followed_even_when_it_comes_late(
         pytest.skip("this system cannot open without following links")
     (tmp_path / "secret").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "secret")
-    monkeypatch.setattr(Path, "is_symlink", lambda self: False)
+    monkeypatch.setattr(os.path, "islink", lambda path: False)
     with (
         pytest.raises(BadInput, match="cannot be read"),
         open_regular(tmp_path / "link", 100),

@@ -246,3 +246,28 @@ def test_what_else_stands_in_the_folder_does_not_matter(tmp_path: Path) -> None:
     info["made by"] = {"a later": "version"}
     (model.folder / "model.json").write_text(json.dumps(info))
     assert check_model_folder(model.folder).name == "m"
+
+
+@pytest.mark.parametrize("name", ["", "~nobody-of-this-name/m"])
+def test_a_name_that_cannot_be_is_no_model(name: str) -> None:
+    with pytest.raises(BadInput, match="name"):
+        find_model(name)
+
+
+def test_a_models_folder_of_nobody_counts_as_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUCLEISEG_MODELS", "~nobody-of-this-name/m")
+    assert "nuclei" in [each.name for each in list_models()]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("closed", ["", "colleague"])
+def test_a_folder_without_permission_keeps_no_other_model_away(closed: str) -> None:
+    own = models.user_models_folder()
+    write_tiny_model(own / "colleague")
+    (own / closed).chmod(0)
+    try:
+        assert "nuclei" in [each.name for each in list_models()]
+        assert any("cannot be read" in each for each in model_problems())
+        assert find_model("nuclei").name == "nuclei"
+    finally:
+        (own / closed).chmod(0o755)

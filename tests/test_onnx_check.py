@@ -8,7 +8,14 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from tiny_models import bright_blobs, coarse_and_fine, graph_of
 
-from napari_nucleiseg.onnx_check import MAX_NODES, OPERATORS, GraphError, check_graph
+from napari_nucleiseg.onnx_check import (
+    MAX_FIELDS,
+    MAX_NODES,
+    MAX_PACKED,
+    OPERATORS,
+    GraphError,
+    check_graph,
+)
 
 node = helper.make_node
 
@@ -159,6 +166,22 @@ def test_sparse_tensors(blobs: ModelProto) -> None:
 def test_too_many_operators() -> None:
     many = [node("Identity", ["image"], [f"x{index}"]) for index in range(MAX_NODES + 1)]
     refused(graph_of(many), f"more than {MAX_NODES} operators")
+
+
+def test_too_many_fields() -> None:
+    graph = b"\x5a\x00" * (MAX_FIELDS + 1)  # inputs of no name
+    with pytest.raises(GraphError, match=f"more than {MAX_FIELDS} fields"):
+        check_graph(b"\x3a" + varint(len(graph)) + graph)
+
+
+def test_too_many_integers(blobs: ModelProto) -> None:
+    tensor = helper.make_tensor("w", TensorProto.INT64, (MAX_PACKED + 1,), [1] * (MAX_PACKED + 1))
+    blobs.graph.initializer.append(tensor)
+    refused(blobs, "bytes of integers")
+
+
+def varint(value: int) -> bytes:
+    return bytes([value % 128 + 128]) + varint(value // 128) if value > 127 else bytes([value])
 
 
 def test_onnxruntimes_own_format() -> None:

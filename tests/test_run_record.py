@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from squares import squares, write_sample
@@ -10,7 +11,7 @@ from squares import squares, write_sample
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import Sample, read_dataset
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.run_record import RUN, SPLIT, Request, keep_record
+from napari_nucleiseg.run_record import RUN, SPLIT, Request, keep_record, writing_alone
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_the_record_tells_whether_the_images_are_the_same(
     samples: tuple[Sample, ...], request_to_train: Request
 ) -> None:
     def hash_now() -> str:
-        keep_record(request_to_train, samples, lambda: {"train": samples})
+        keep_record(request_to_train, samples, lambda: {"train": samples, "validation": ()})
         return record(request_to_train, RUN)["data_sha256"]
 
     before = hash_now()
@@ -70,7 +71,7 @@ def test_the_record_tells_whether_the_images_are_the_same(
 def test_a_run_of_another_dataset_is_refused(
     samples: tuple[Sample, ...], request_to_train: Request
 ) -> None:
-    keep_record(request_to_train, samples, lambda: {"train": samples})
+    keep_record(request_to_train, samples, lambda: {"train": samples, "validation": ()})
     before = record(request_to_train, RUN)
     with pytest.raises(BadInput, match="names c, which is not in the dataset"):
         keep_record(request_to_train, samples[:2], lambda: pytest.fail("it was split before"))
@@ -86,3 +87,101 @@ def test_a_name_that_no_model_can_have_is_refused_before_anything_is_trained(
     ):
         with pytest.raises(BadInput, match="is no name for a model"):
             keep_record(bad, samples, lambda: pytest.fail("it was split"))
+
+
+def test_a_folder_of_somebody_else_in_the_models_place_is_refused_before_anything_is_trained(
+    samples: tuple[Sample, ...], request_to_train: Request
+) -> None:
+    theirs = Path(request_to_train.out) / "model"
+    theirs.mkdir(parents=True)
+    (theirs / "thesis.txt").write_text("mine")
+    with pytest.raises(BadInput, match=r"thesis\.txt.*move it away"):
+        keep_record(request_to_train, samples, lambda: pytest.fail("it was split"))
+    assert [each.name for each in theirs.parent.iterdir()] == ["model"]
+
+
+def test_one_training_at_a_time_writes_to_a_run(tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "one"
+    with (
+        writing_alone(out),
+        pytest.raises(BadInput, match="one is being trained by"),
+        writing_alone(out),
+    ):
+        pytest.fail("two trainings write")
+    assert not out.exists(), "nothing was written"
+    out.mkdir()
+    with writing_alone(out):
+        pass
+    assert out.is_dir()
+
+
+def test_a_file_is_no_folder_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(BadInput, match="name another --out"), writing_alone(tmp_path / "run"):
+        pytest.fail("it was trained")
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["run.json", "report.json", "curves.csv", "checkpoints", "model"])
+def test_a_folder_where_no_run_was_begun_is_not_written_over(
+    samples: tuple[Sample, ...], request_to_train: Request, name: str
+) -> None:
+    out = Path(request_to_train.out)
+    out.mkdir(parents=True)
+    if "." in name:
+        (out / name).write_text("mine")
+    else:
+        (out / name).mkdir()
+    with pytest.raises(BadInput, match=f"holds {name} but no split.json.*name another"):
+        keep_record(request_to_train, samples, lambda: pytest.fail("it was split"))
+    assert [each.name for each in out.iterdir()] == [name]
+
+
+SPLITS = [
+    b"{",
+    b'["a"]',
+    b'{"train": 5, "validation": []}',
+    b'{"train": [["a"]], "validation": []}',
+    b'{"train": ["a"]}',
+    b"[" * 100_000,
+    "{}".encode("utf-16"),
+]
+
+
+@pytest.mark.parametrize("content", SPLITS, ids=range(len(SPLITS)))
+def test_a_split_that_is_none_is_refused(
+    samples: tuple[Sample, ...], request_to_train: Request, content: bytes
+) -> None:
+    out = Path(request_to_train.out)
+    out.mkdir(parents=True)
+    (out / SPLIT).write_bytes(content)
+    with pytest.raises(BadInput, match=r"split\.json does not tell.*another folder"):
+        keep_record(request_to_train, samples, lambda: pytest.fail("it was split before"))
+
+
+def test_what_was_learned_is_not_gone_on_with_from_another_start_or_config(
+    samples: tuple[Sample, ...], request_to_train: Request
+) -> None:
+    def keep(**changes: Any) -> None:
+        changed = dataclasses.replace(request_to_train, **changes)
+        keep_record(changed, samples, lambda: {"train": samples, "validation": ()})
+
+    keep(start="/models/old")
+    keep(start="/models/older")  # nothing was learned yet
+    checkpoints = Path(request_to_train.out) / "checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "CURRENT").write_text("step-00000005")
+    before = record(request_to_train, RUN)
+    with pytest.raises(BadInput, match="another start;"):
+        keep(start="/models/old")
+    with pytest.raises(BadInput, match="another steps, start;"):
+        keep(config=TrainConfig(steps=6))
+    assert record(request_to_train, RUN) == before
+    keep(start="/elsewhere/older")
+
+    del before["config"]["share_of_new"]
+    (Path(request_to_train.out) / RUN).write_text(json.dumps(before))
+    keep(start="older")  # a parameter that was not there yet had its default
+    (Path(request_to_train.out) / RUN).write_text("[]")
+    keep(start="older")
+    assert record(request_to_train, RUN)["start"] == "older"

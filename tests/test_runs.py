@@ -8,6 +8,7 @@ import pytest
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.lock import LOCK, RunLock
 from napari_nucleiseg.model_check import is_name
 from napari_nucleiseg.models import find_model, list_models, user_models_folder
 from napari_nucleiseg.runs import (
@@ -52,6 +53,14 @@ def test_a_run_that_was_stopped_by_hand_can_be_gone_on_with(tmp_path: Path) -> N
     assert unfinished_run(tmp_path) is None
 
 
+def test_a_run_that_is_trained_just_now_is_not_offered(tmp_path: Path) -> None:
+    run = begin_run(request(tmp_path))
+    with RunLock.acquire(run.folder):
+        assert unfinished_run(tmp_path) is None
+    (run.folder / LOCK).write_text("left by a process that was killed")
+    assert unfinished_run(tmp_path) == run
+
+
 def test_pictures_stand_in_the_order_of_steps(tmp_path: Path) -> None:
     run = begin_run(request(tmp_path))
     assert run.pictures() == []
@@ -76,6 +85,31 @@ def test_a_torn_request_is_passed_over(tmp_path: Path) -> None:
     assert unfinished_run(tmp_path) is None
 
 
+REQUESTS = ["[" * 100_000, '{"dataset": "DATASET", "name": 5, "out": "o"}', "[]", '{"dataset": 1}']
+
+
+@pytest.mark.parametrize("content", REQUESTS, ids=range(len(REQUESTS)))
+def test_a_strange_request_is_passed_over(tmp_path: Path, content: str) -> None:
+    first, second = begin_run(request(tmp_path)), begin_run(request(tmp_path, "other"))
+    (second.folder / "request.json").write_text(content.replace("DATASET", str(tmp_path)))
+    assert unfinished_run(tmp_path) == first
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        (b"\xff\xfe", []),
+        (b"a,b\n1,2\n", []),
+        (b"step,loss\nabc,1\n", []),
+        (b"step,loss\n5,0.5\n10,0.\0\n", [5]),
+        (b"loss,step\n0.5,5\n0.4\n", [5]),
+    ],
+)
+def test_curves_end_where_they_are_torn(tmp_path: Path, text: bytes, steps: list[int]) -> None:
+    (tmp_path / "curves.csv").write_bytes(text)
+    assert [each.step for each in read_curves(tmp_path)] == steps
+
+
 def test_a_name_that_is_taken_is_said(tmp_path: Path) -> None:
     begin_run(request(tmp_path))
     with pytest.raises(BadInput, match=r"cells.*another name"):
@@ -86,6 +120,22 @@ def test_free_names_look_at_models_too() -> None:
     assert free_name("mine") == "mine"
     write_tiny_model(user_models_folder() / "mine")
     assert free_name("mine") == "mine-2"
+    (user_models_folder() / "of-a-newer-version").mkdir()
+    assert free_name("of-a-newer-version") == "of-a-newer-version-2"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_folders_without_permission_are_passed_over(tmp_path: Path) -> None:
+    run = begin_run(request(tmp_path))
+    other = begin_run(request(tmp_path, "other"))
+    for closed in (other.folder, run.folder.parent, user_models_folder()):
+        closed.mkdir(exist_ok=True)
+        closed.chmod(0)
+        try:
+            assert free_name("mine") == "mine"
+            unfinished_run(tmp_path)
+        finally:
+            closed.chmod(0o755)
 
 
 def test_curves_of_a_run(tmp_path: Path) -> None:

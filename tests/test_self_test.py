@@ -61,7 +61,7 @@ def test_other_shapes_of_input_and_output(shape: list[str | int]) -> None:
 def test_maps_of_another_size() -> None:
     halves = chain(node("Sigmoid", ["image"], ["a"]), node("Slice", ["a", "s", "e", "x"], ["maps"]),
                    s=[0], e=[32], x=[1])  # fmt: skip
-    refused(halves, r"into maps of \(2, 32, 96, 3\)")
+    refused(halves, r"into maps of \(2, 32, 224, 3\)")
 
 
 def test_maps_outside_the_range() -> None:
@@ -96,8 +96,13 @@ def test_a_graph_that_does_not_hang_together() -> None:
             node("Mul", ["image", "d"], ["maps"]),
             c0=np.ones(1, np.float32), zero=[0], one=[1],
         ),
+        chain(  # no more than 3 kB for each pixel, which are 10 GB for a tile of 1088 x 1088
+            node("Tile", ["image", "n"], ["a"]), node("Tanh", ["a"], ["b"]),
+            node("ReduceMax", ["b"], ["c"], axes=[3]), node("Mul", ["image", "c"], ["maps"]),
+            n=[1, 1, 1, 300],
+        ),
     ],
-    ids=["tile", "pad", "constant", "doubling"],
+    ids=["tile", "pad", "constant", "doubling", "by the pixel"],
 )  # fmt: skip
 def test_a_graph_that_wants_gigabytes(bomb: ModelProto) -> None:
     refused(bomb, "does not run")

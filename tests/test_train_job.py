@@ -110,6 +110,20 @@ def test_images_without_nuclei_say_nothing_of_the_diameter(
         assert json.loads((folder / "model.json").read_text())["diameter"] == diameter
 
 
+def test_a_second_training_of_a_run_is_refused_until_the_first_lets_go(
+    dsb_folder: Path, tmp_path: Path
+) -> None:
+    request = TrainRequest(str(dsb_folder), str(tmp_path / "run"), CONFIG)
+    first = train(request)
+    next(first)
+    with pytest.raises(BadInput, match="is being trained by"):
+        next(train(request))
+    first.close()
+    second = train(request)
+    next(second)
+    second.close()
+
+
 def test_a_model_of_another_network_is_no_start(dsb_folder: Path, tmp_path: Path) -> None:
     from tiny_models import write_tiny_model
 

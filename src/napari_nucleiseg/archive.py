@@ -8,10 +8,12 @@ into a temporary folder that gets its name at the end, so a folder of that name 
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import shutil
 import stat
 import tempfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -27,7 +29,18 @@ MAX_MEMBERS = 1_000_000
 _MARK = ".nucleiseg-archive"
 _STEP = 500
 _BLOCK = 1 << 20
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+)
+_LONGEST_NAME, _LONGEST_PATH = 255, 1000
+"""Bytes in UTF-8 that file systems take as the name of a file or folder, and as a path."""
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10))}
 
 
 def extracted_folder(archive: Path, parent: Path) -> Path:
@@ -120,7 +133,7 @@ def checked_members(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipI
         if reason:
             raise BadInput(
                 f"{archive} is not extracted, because its member {info.filename[:100]!r} {reason}: "
-                "get it from a source you trust."
+                "get it from a source you trust, or pack it again with other names."
             )
     total, size = sum(info.file_size for info in infos), archive.stat().st_size
     if total > MAX_RATIO * size or len(infos) > MAX_MEMBERS:
@@ -130,10 +143,31 @@ def checked_members(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipI
             "yourself if you trust it, and open the folder."
         )
     files = [info for info in infos if not info.is_dir() and not _is_hidden(info.filename)]
-    twice = len(files) - len({info.filename for info in files})
-    if twice:
-        raise BadInput(f"{archive} holds {twice} names twice: pack it again.")
+    clash = _clash(files)
+    if clash:
+        raise BadInput(
+            f"{archive} holds {clash[:100]!r} twice, or as a file and as a folder: pack it again."
+        )
     return files
+
+
+def _clash(files: Sequence[zipfile.ZipInfo]) -> str:
+    """Find a name that would be that of two files, or of a file and a folder; empty if none."""
+    seen: set[tuple[str, ...]] = set()
+    folders: set[tuple[str, ...]] = set()
+    for info in files:
+        # As disks compare them that take A and a, or the two ways to write an accent, as one.
+        parts = tuple(unicodedata.normalize("NFC", part).casefold() for part in _parts(info))
+        parents = {parts[:end] for end in range(1, len(parts))}
+        if parts in seen or parts in folders or not seen.isdisjoint(parents):
+            return info.filename
+        seen.add(parts)
+        folders |= parents
+    return ""
+
+
+def _parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
+    return PurePosixPath(info.filename).parts
 
 
 def _unsafe(info: zipfile.ZipInfo) -> str:
@@ -145,9 +179,24 @@ def _unsafe(info: zipfile.ZipInfo) -> str:
         return "names a place outside the folder"
     if any(ord(letter) < 32 for letter in info.filename):
         return "has control characters in its name"
+    if any(_is_odd(part) for part in name.parts):
+        return "has a name that not every system can write"
+    if _is_long(info.filename, _LONGEST_PATH) or any(
+        _is_long(p, _LONGEST_NAME) for p in name.parts
+    ):
+        return "has a name too long for a disk"
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device"
     return "is encrypted" if info.flag_bits & 1 else ""
+
+
+def _is_odd(part: str) -> bool:
+    """Whether a name means something else on Windows."""
+    return ":" in part or part[-1] in ". " or part.split(".")[0].casefold() in _RESERVED
+
+
+def _is_long(name: str, limit: int) -> bool:
+    return len(name.encode(errors="surrogatepass")) > limit
 
 
 def _is_hidden(name: str) -> bool:
@@ -228,6 +277,12 @@ def _extract_members(
             yield Progress(number, len(members), "Extracting")
         target = folder.joinpath(*PurePosixPath(info.filename).parts)
         target.parent.mkdir(parents=True, exist_ok=True)
-        # "x": on a disk that takes A and a for the same name, none replaces the other.
-        with opened.open(info) as source, target.open("xb") as file:
-            shutil.copyfileobj(source, file, _BLOCK)
+        # "x": on a disk that takes other names for the same too, none replaces the other.
+        try:
+            with opened.open(info) as source, target.open("xb") as file:
+                shutil.copyfileobj(source, file, _BLOCK)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            # The decoder of bzip2 says so that the data is damaged; a disk has a number for it.
+            raise zipfile.BadZipFile(str(error)) from error

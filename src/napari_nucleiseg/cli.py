@@ -7,6 +7,7 @@ Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done, but something was
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ from napari_nucleiseg.cli_base import (
     add_config,
     complain,
     config_of,
+    folder_path,
     print_table,
     read_ids,
     say,
@@ -43,6 +45,9 @@ DEFAULT_MODEL = "nuclei"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text it can take
+            stream.reconfigure(errors="backslashreplace")
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
@@ -77,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_predict(commands: Any) -> None:
     parser = commands.add_parser("predict", help="segment images and write label images")
     parser.add_argument("input", nargs="+", help="dataset folder, zip archive or image")
-    parser.add_argument("--out", required=True, help="folder for <sample id>.tif", type=Path)
+    parser.add_argument("--out", required=True, help="folder for <sample id>.tif", type=folder_path)
     _add_model(parser)
     add_config(parser, PredictConfig)
     add_config(parser, DecodeConfig, from_model=True)
@@ -103,7 +108,7 @@ def _add_evaluate(commands: Any) -> None:
 def _add_fetch(commands: Any) -> None:
     parser = commands.add_parser("fetch", help="download a public dataset")
     parser.add_argument("name", choices=("dsb2018",))
-    parser.add_argument("--out", required=True, type=Path, help="folder for the download")
+    parser.add_argument("--out", required=True, type=folder_path, help="folder for the download")
     parser.add_argument("--url", help="another address of the same archive")
     parser.set_defaults(run=_fetch)
 
@@ -111,7 +116,7 @@ def _add_fetch(commands: Any) -> None:
 def _add_demo(commands: Any) -> None:
     parser = commands.add_parser("demo", help="make a small dataset and segment it")
     parser.add_argument(
-        "--out", type=Path, default=Path("demo-output"), help="folder (demo-output)"
+        "--out", type=folder_path, default=Path("demo-output"), help="folder (demo-output)"
     )
     parser.add_argument("--no-window", action="store_true", help="only the table and the files")
     parser.set_defaults(run=_demo)
@@ -183,6 +188,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.predictor import Predictor
     from napari_nucleiseg.splits import warn_of_known
 
+    if arguments.json:
+        _check_json_place(arguments.json)
     predictor = Predictor(find_model(arguments.model))
     dataset = read_dataset(arguments.dataset, table=arguments.table)
     samples, unknown = _chosen(dataset.samples, arguments)
@@ -264,11 +271,13 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg._qt.sample_data import write_sample_dataset
+    from napari_nucleiseg.atomic import saving
 
     dataset, results = arguments.out / "dataset", arguments.out / "labels"
     say("Making a small dataset in the layout of DSB2018 ...")
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_sample_dataset(dataset)
+    with saving(arguments.out):
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        write_sample_dataset(dataset)
     code = main(["predict", str(dataset), "--out", str(results), "--overlays"])
     say(f"\nImages: {dataset}\nLabels and overlay pictures: {results}")
     if code == OK and not arguments.no_window:
@@ -332,6 +341,24 @@ def _run(steps: Iterable[Progress], total: int) -> tuple[list[dict[str, Any]], l
             problems.append(step.message)
     complain(problems)
     return rows, problems
+
+
+def _check_json_place(path: Path) -> None:
+    """Refuse, before the work, to write scores into no folder or over anything but scores."""
+    if not os.path.isdir(path.absolute().parent):
+        raise BadInput(f"The folder of {path} does not exist; make it, or name another --json.")
+    if os.path.lexists(path) and not _is_scores(path):
+        raise BadInput(f"{path} holds no scores and is not replaced; name another --json.")
+
+
+def _is_scores(path: Path) -> bool:
+    if not os.path.isfile(path):
+        return False
+    try:
+        written = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(written, dict) and {"model", "summary", "by_modality"} <= written.keys()
 
 
 def _write_json(path: Path, content: Any) -> None:

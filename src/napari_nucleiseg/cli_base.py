@@ -19,6 +19,18 @@ OK, FAILED, SKIPPED, INTERRUPTED = 0, 1, 3, 130
 C = TypeVar("C", bound=Config)
 
 
+def folder_name(text: str) -> str:
+    """Take the name of a folder; an empty one would be that of the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; name a folder, or . for this one")
+    return text
+
+
+def folder_path(text: str) -> Path:
+    """Take the path of a folder, as `folder_name` does."""
+    return Path(folder_name(text))
+
+
 def add_config(
     parser: argparse.ArgumentParser, config: type[Config], *, from_model: bool = False
 ) -> None:

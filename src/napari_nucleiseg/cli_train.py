@@ -6,7 +6,8 @@ import argparse
 import dataclasses
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from napari_nucleiseg.cli_base import (
     add_config,
     complain,
     config_of,
+    folder_name,
     print_table,
     read_ids,
     say,
@@ -34,7 +36,12 @@ def add_train(commands: Any) -> None:
     """Add the command that trains."""
     parser = commands.add_parser("train", help="train or fine-tune a network")
     parser.add_argument("dataset", help="dataset folder with masks")
-    parser.add_argument("--out", required=True, help="folder of the run; the same one resumes it")
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=folder_name,
+        help="folder of the run; the same one resumes it",
+    )
     parser.add_argument(
         "--from",
         dest="start",
@@ -99,11 +106,11 @@ def add_import(commands: Any) -> None:
 
 
 def _train_and_save(arguments: argparse.Namespace) -> int:
-    from napari_nucleiseg.h5_job import save_h5
+    from napari_nucleiseg.h5_job import check_h5_place, save_h5
 
     file = arguments.save_h5
-    if file is not None and not file.absolute().parent.is_dir():
-        raise BadInput(f"The folder of {file} does not exist; make it, or name another --save-h5.")
+    if file is not None:
+        check_h5_place(file)
     code = _train(arguments)
     if file is not None:
         save_h5(Path(arguments.out) / "model", file)
@@ -186,19 +193,20 @@ def _corrected(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(each.id for each in truths.by_hand)
 
 
-def _follow_training(steps: Iterable[Progress]) -> list[str]:
+def _follow_training(training: Generator[Progress]) -> list[str]:
     """Show a training, and return what it complains of."""
     problems = []
-    for step in with_bar(steps, "step"):
-        if step.kind == "problem":
-            problems.append(step.message)
-        elif step.kind == "note":
-            say(step.message)
-        elif step.kind == "epoch":
-            say(_epoch_line(step.values))
-        elif step.kind == "result":
-            print(f"Model: {step.values['model']}")
-            print(json.dumps(step.values["scores"], indent=1))
+    with closing(training) as steps:  # an interrupted one must let go of its folder
+        for step in with_bar(steps, "step"):
+            if step.kind == "problem":
+                problems.append(step.message)
+            elif step.kind == "note":
+                say(step.message)
+            elif step.kind == "epoch":
+                say(_epoch_line(step.values))
+            elif step.kind == "result":
+                print(f"Model: {step.values['model']}")
+                print(json.dumps(step.values["scores"], indent=1))
     return problems
 
 

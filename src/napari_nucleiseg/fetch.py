@@ -67,17 +67,26 @@ def fetch_dsb2018(
         If the server cannot be reached or does not have the archive, the transfer was cut
         short, the archive is not the one expected, or the disk cannot be written.
     """
-    out = Path(out)
-    name = PurePosixPath(urllib.parse.urlsplit(url).path).name
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https") or not name:
-        raise BadInput(f"{url} is no address of an archive; expected https://.../name.zip.")
-    archive = out / name
+    archive = Path(out) / _name_in(url)
     if not os.path.exists(archive):
-        partial = archive.with_name(name + ".part")
+        partial = archive.with_name(f"{archive.name}.part")
         yield from _download(url, partial)
         yield Progress(0, 0, "Checking the archive")
         _accept(partial, archive, sha256)
-    yield from _extract(archive, out)
+    yield from _extract(archive, Path(out))
+
+
+def _name_in(url: str) -> str:
+    """Read the archive's name in an address, which must be one."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0  # ValueError if it is no port
+    except ValueError:
+        has_host = False
+    name = PurePosixPath(parts.path).name if has_host else ""
+    if not url.isascii() or not name or name == ".." or parts.scheme not in ("http", "https"):
+        raise BadInput(f"{url!r:.200} is no address of an archive; expected https://.../name.zip.")
+    return name
 
 
 def _extract(archive: Path, out: Path) -> Iterator[Progress]:

@@ -8,10 +8,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from napari_nucleiseg.errors import BadInput
+
 ABANDONED_SECONDS = 3600.0
+_OF_FILE_BROWSERS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+_REMEDY = "move it away, or name another folder"
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], check: Callable[[Path], object]) -> None:
@@ -27,9 +31,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
 
     Raises
     ------
+    BadInput
+        If a file stands there, or a folder with anything else than `files`; see
+        `refuse_to_replace`.
     OSError
         If the disk is full or read-only; nothing is replaced then.
     """
+    refuse_to_replace(folder, files)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _clear_abandoned(folder)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".new", dir=folder.parent))
@@ -41,6 +49,32 @@ def write_folder(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
         _swap_in(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def refuse_to_replace(folder: Path, names: Iterable[str]) -> None:
+    """Refuse what `write_folder` would delete, though it did not write it.
+
+    Parameters
+    ----------
+    folder : Path
+    names : iterable of str
+        Of the files that a folder written before may hold.
+
+    Raises
+    ------
+    BadInput
+        If a file or a link stands there or where an old folder stands aside meanwhile, or a
+        folder that holds anything of another name.
+    """
+    known = {*names, *_OF_FILE_BROWSERS}
+    for place in (folder, _aside(folder)):
+        if not os.path.lexists(place):
+            continue
+        if os.path.islink(place) or not os.path.isdir(place):
+            raise BadInput(f"{place} is no plain folder and is not replaced; {_REMEDY}.")
+        others = sorted(set(os.listdir(place)) - known)
+        if others:
+            raise BadInput(f"{place} also holds {others[0]!r:.80} and is not replaced; {_REMEDY}.")
 
 
 def _clear_abandoned(folder: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from napari_nucleiseg.atomic import saving
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.model_check import check_name
@@ -17,6 +19,30 @@ from napari_nucleiseg.models import (
     write_model,
 )
 from napari_nucleiseg.progress import Progress
+
+
+def check_h5_place(file: Path) -> None:
+    """Refuse to write a .h5 file into no folder, or over anything but a model of Keras.
+
+    Raises
+    ------
+    BadInput
+        Saying which it is.
+    """
+    if not os.path.isdir(file.absolute().parent):
+        raise BadInput(f"The folder of {file} does not exist; make it, or name another --save-h5.")
+    if os.path.lexists(file) and not _is_of_keras(file):
+        raise BadInput(f"{file} is no model of Keras and is not replaced; name another --save-h5.")
+
+
+def _is_of_keras(file: Path) -> bool:
+    import h5py
+
+    try:
+        with h5py.File(file, "r") as opened:
+            return "keras_version" in opened.attrs
+    except (OSError, RuntimeError):
+        return False
 
 
 def save_h5(model: str | Path, file: Path) -> None:
@@ -70,9 +96,12 @@ def import_h5(
         weights of the network. Nothing is written then.
     """
     check_name(name)
-    if not 0 < diameter <= 1000:
-        raise BadInput(f"The diameter is {diameter}; expected more than 0 and at most 1000 px.")
-    if any(name in (each.name, each.folder.name) for each in list_models()):
+    if not 1 <= diameter <= 1000:
+        raise BadInput(f"The diameter is {diameter}; expected 1 to 1000 px.")
+    folder = user_models_folder() / name
+    is_taken = any(name in (each.name, each.folder.name) for each in list_models())
+    # A folder that is no model here may be one of a newer version.
+    if is_taken or os.path.lexists(folder):
         raise BadInput(f"There is a model {name} already; choose another --name.")
     from napari_nucleiseg.nn.export import network_to_onnx
     from napari_nucleiseg.nn.h5_weights import read_h5
@@ -89,14 +118,15 @@ def import_h5(
     digest = hashlib.sha256()
     for key in sorted(weights):
         digest.update(key.encode() + weights[key].tobytes())
-    written = write_model(
-        user_models_folder() / name,
-        network=network,
-        weights=weights,
-        graph=graph,
-        decode=DecodeConfig(),
-        diameter=diameter,
-        training={"imported": file.name, "weights_sha256": digest.hexdigest()},
-    )
+    with saving(folder):
+        written = write_model(
+            folder,
+            network=network,
+            weights=weights,
+            graph=graph,
+            decode=DecodeConfig(),
+            diameter=diameter,
+            training={"imported": file.name, "weights_sha256": digest.hexdigest()},
+        )
     values = {"model": str(written.folder), "network": network}
     yield Progress(3, 3, "Imported", "result", values)

@@ -1,4 +1,4 @@
-"""One window at a time writes to a dataset."""
+"""One window at a time writes to a dataset, and one training to the folder of a run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
-from napari_nucleiseg.atomic import saving
+from napari_nucleiseg.atomic import SaveFailed, saving
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.state import now
 
@@ -24,7 +25,7 @@ _HELD = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 
 
 class DatasetLocked(BadInput):
-    """Another process holds the dataset; it can be opened read-only."""
+    """Another process holds the dataset, which can be opened read-only; or the run."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,16 @@ class DatasetLock:
     Use `acquire`; as a context manager it releases at the end.
     """
 
+    _busy = "is being edited by {holder}: close it there to edit it here"
+    _is_sure_of_others = False
+    """Whether the operating system is believed that no other computer holds the lock."""
+
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor: int | None = descriptor
 
     @classmethod
-    def acquire(cls, root: Path) -> DatasetLock:
+    def acquire(cls, root: Path) -> Self:
         """Take the lock of the dataset at `root`.
 
         Parameters
@@ -82,12 +87,22 @@ class DatasetLock:
         with saving(path):
             descriptor, locked = _open_and_lock(path)
             try:
-                _check_free(path, descriptor, locked)
+                cls._check_free(path, descriptor, locked)
                 _write_holder(descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
         return cls(path, descriptor)
+
+    @classmethod
+    def _check_free(cls, path: Path, descriptor: int, locked: bool | None) -> None:
+        holder = _read_holder(descriptor)
+        busy = f"{path.parent} {cls._busy.format(holder=_describe(holder))}"
+        is_elsewhere = holder is not None and holder.host != socket.gethostname()
+        if is_elsewhere and not (locked and cls._is_sure_of_others):
+            raise DatasetLocked(f"{busy}, or delete {path} if that computer no longer works on it.")
+        if locked is False or (locked is None and holder is not None and _is_alive(holder.pid)):
+            raise DatasetLocked(f"{busy}.")
 
     def release(self) -> None:
         """Let others write. Doing it twice is allowed."""
@@ -114,6 +129,32 @@ class DatasetLock:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+class RunLock(DatasetLock):
+    """The right to train into the folder of a run, held and let go of like a dataset's.
+
+    Where the disk has locks, they are believed between computers too: what a cluster killed
+    on one computer must go on by itself on another.
+    """
+
+    _busy = (
+        "is being trained by {holder}: wait until that ends, stop it there, or name another folder"
+    )
+    _is_sure_of_others = True
+
+    @classmethod
+    def is_held(cls, root: Path) -> bool:
+        """Whether a training writes to the folder of a run just now."""
+        if not os.path.lexists(Path(root) / LOCK):
+            return False
+        try:
+            cls.acquire(root).release()
+        except DatasetLocked:
+            return True
+        except SaveFailed:
+            return False  # nobody can write there
+        return False
 
 
 def _open_and_lock(path: Path) -> tuple[int, bool | None]:
@@ -164,19 +205,6 @@ def _lock_on_windows(descriptor: int) -> None:
     msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
 
 
-def _check_free(path: Path, descriptor: int, locked: bool | None) -> None:
-    holder = _read_holder(descriptor)
-    if holder is not None and holder.host != socket.gethostname():
-        raise DatasetLocked(
-            f"{path.parent} is being edited by {_describe(holder)}: close it there to edit it "
-            f"here, or delete {path} if that computer no longer works on it."
-        )
-    if locked is False or (locked is None and holder is not None and _is_alive(holder.pid)):
-        raise DatasetLocked(
-            f"{path.parent} is being edited by {_describe(holder)}: close it there to edit it here."
-        )
-
-
 def _describe(holder: Holder | None) -> str:
     if holder is None:
         return "another program"
@@ -191,7 +219,7 @@ def _read_holder(descriptor: int) -> Holder | None:
         return Holder(
             str(values["host"]), int(values["pid"]), str(values["user"]), str(values["since"])
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return None
 
 

@@ -53,7 +53,7 @@ def open_regular(path: Path, limit: int) -> Iterator[BufferedReader]:
     BadInput
         If it is any of these, missing or unreadable.
     """
-    if path.is_symlink():
+    if os.path.islink(path):
         raise refuse(path, "is a link, and a model folder holds plain files only")
     try:
         handle = os.open(path, _READ_FLAGS)
@@ -135,7 +135,25 @@ def _check_info(info: Any) -> None:
     _require(_is_number(diameter) and 1 <= diameter <= 1000, "its diameter is not 1 to 1000 px")
     for key in ("training", "scores", "versions"):
         _require(isinstance(info.get(key, {}), dict), f"{key} is not an object")
+    _check_training(info.get("training", {}))
     _check_hashes(info.get("files"))
+
+
+def _check_training(training: dict[str, Any]) -> None:
+    _require(is_split(training.get("split", {})), "its split does not list names of samples")
+    sizes = training.get("image_bytes", {})
+    _require(
+        isinstance(sizes, dict) and all(type(each) is int for each in sizes.values()),
+        "image_bytes is not a number for each image",
+    )
+
+
+def is_split(given: Any) -> bool:
+    """Whether something that was read from JSON has ids of samples for each part of a split."""
+    return isinstance(given, dict) and all(
+        isinstance(ids, list) and all(isinstance(each, str) for each in ids)
+        for ids in given.values()
+    )
 
 
 def _require(condition: bool, reason: str) -> None:
@@ -170,7 +188,10 @@ def _is_number(value: Any) -> bool:
 def _check_input(given: Any) -> None:
     _require(isinstance(given, dict), "input is not an object")
     multiple = given.get("multiple")
-    _require(multiple in (1, 2, 4, 8, 16, 32, 64), f"its input multiple is {multiple!r:.40}")
+    _require(
+        type(multiple) is int and multiple in (1, 2, 4, 8, 16, 32, 64),
+        f"its input multiple is {multiple!r:.40}",
+    )
     for key, value in network_input().items():
         _require(key == "multiple" or given.get(key) == value, f"its input {key} is not {value}")
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ import platformdirs
 
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.folder_swap import restore_interrupted, write_folder
+from napari_nucleiseg.folder_swap import refuse_to_replace, restore_interrupted, write_folder
 from napari_nucleiseg.model_check import (
     FORMAT,
     INFO,
@@ -76,8 +77,13 @@ def user_models_folder() -> Path:
     """Folder of the person's own models; the variable NUCLEISEG_MODELS names another one."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
-        return Path(named).expanduser()
+        return _expanded(named)
     return Path(platformdirs.user_data_dir("napari-nucleiseg", appauthor=False)) / "models"
+
+
+def _expanded(path: str) -> Path:
+    # Path.expanduser raises RuntimeError for a user that there is not.
+    return Path(os.path.expanduser(path))
 
 
 def list_models(*folders: Path) -> list[Model]:
@@ -106,8 +112,13 @@ def model_problems(*folders: Path) -> list[str]:
 def _scan(folders: tuple[Path, ...]) -> tuple[list[Model], list[str]]:
     models, problems = [], []
     for folder in folders or (shipped_models_folder(), user_models_folder()):
-        for each in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if each.name.startswith(".") or not each.is_dir():
+        try:
+            names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        except OSError as error:
+            problems.append(f"{folder} cannot be read ({error.strerror}); make it readable.")
+            continue
+        for each in (folder / name for name in names if not name.startswith(".")):
+            if not os.path.isdir(each):  # no error where it is unreadable, as Path.is_dir has
                 continue
             try:
                 models.append(read_model(each))
@@ -134,14 +145,17 @@ def find_model(name_or_path: str | Path) -> Model:
     BadInput
         If there is none; the message lists those that there are.
     """
-    models = list_models()
     wanted = str(name_or_path)
+    if not wanted:
+        raise BadInput("The model has no name; name one, or give the path of a model's folder.")
+    models = list_models()
     for model in models:
         if wanted in (model.name, model.folder.name):
             return model
     parents = (shipped_models_folder(), user_models_folder()) if is_name(wanted) else ()
-    for folder in (*(parent / wanted for parent in parents), Path(wanted).expanduser()):
-        restore_interrupted(folder)
+    for folder in (*(parent / wanted for parent in parents), _expanded(wanted)):
+        with suppress(OSError):  # where nothing may be written, it is read as it stands
+            restore_interrupted(folder)
         if os.path.isdir(folder):  # unlike Path.is_dir, no error for an impossible name
             return read_model(folder)
     there_is = ", ".join(model.name for model in models) or "none"
@@ -218,6 +232,11 @@ def check_model_folder(folder: Path) -> Model:
     return model
 
 
+def check_place(folder: Path) -> None:
+    """Refuse with `BadInput` to write a model where anything but an old one stands."""
+    refuse_to_replace(Path(folder), (INFO, WEIGHTS, NETWORK))
+
+
 def write_model(
     folder: Path,
     *,
@@ -265,7 +284,8 @@ def write_model(
     Raises
     ------
     BadInput
-        If what was written does not pass `check_model_folder`; nothing is replaced then.
+        If what was written does not pass `check_model_folder`, or `check_place` refuses the
+        folder; nothing is replaced then.
     OSError
         If the disk is full or read-only; nothing is replaced then.
     """

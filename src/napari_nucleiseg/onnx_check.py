@@ -27,6 +27,8 @@ OPERATORS = frozenset(_ARITHMETIC_AND_SHAPES.split())
 """Operators of the networks that this program exports, and their close kin."""
 
 MAX_NODES = 2000
+MAX_FIELDS = 200_000  # each takes a microsecond or two to read
+MAX_PACKED = 2**16  # bytes of integers, which are shapes and axes
 _DOMAINS = (b"", b"ai.onnx")
 _VARINT, _BYTES = 0, 2
 _FIXED_SIZES = {1: 8, 5: 4}
@@ -49,6 +51,12 @@ class _Count:
     """What is bounded over the whole file."""
 
     nodes: int = 0
+    fields: int = 0
+
+    def take_field(self) -> None:
+        self.fields += 1
+        if self.fields > MAX_FIELDS:
+            raise GraphError(f"has more than {MAX_FIELDS} fields")
 
 
 def check_graph(data: bytes) -> None:
@@ -71,7 +79,7 @@ def check_graph(data: bytes) -> None:
         raise GraphError("is in ONNX Runtime's own format")
     count = _Count()
     seen = False
-    for number, value in _fields(memoryview(data), "model", {1, 2, 3, 4, 5, 6, 7, 8, 14}):
+    for number, value in _fields(memoryview(data), "model", {1, 2, 3, 4, 5, 6, 7, 8, 14}, count):
         if number == 7:
             _check_graph_message(_message(value), count)
             seen = True
@@ -80,38 +88,35 @@ def check_graph(data: bytes) -> None:
 
 
 def _check_graph_message(graph: memoryview, count: _Count) -> None:
-    checks: dict[int, Callable[[memoryview], None]] = {
-        1: lambda node: _check_node(node, count),
-        5: _check_tensor,
-    }
-    for number, value in _fields(graph, "graph", {1, 2, 5, 10, 11, 12, 13, 16}):
+    checks: dict[int, Callable[[memoryview, _Count], None]] = {1: _check_node, 5: _check_tensor}
+    for number, value in _fields(graph, "graph", {1, 2, 5, 10, 11, 12, 13, 16}, count):
         if number in checks:
-            checks[number](_message(value))
+            checks[number](_message(value), count)
 
 
 def _check_node(node: memoryview, count: _Count) -> None:
     count.nodes += 1
     if count.nodes > MAX_NODES:
         raise GraphError(f"has more than {MAX_NODES} operators")
-    for number, value in _fields(node, "operator", {1, 2, 3, 4, 5, 6, 7, 9}):
+    for number, value in _fields(node, "operator", {1, 2, 3, 4, 5, 6, 7, 9}, count):
         if number == 4 and _text(value) not in OPERATORS:
             raise GraphError(f"uses the operator {_text(value)!r}, which no network here has")
         if number == 7 and bytes(_message(value)) not in _DOMAINS:
             raise GraphError(f"uses an operator of the foreign domain {_text(value)!r}")
         if number == 5:
-            _check_attribute(_message(value))
+            _check_attribute(_message(value), count)
 
 
-def _check_attribute(attribute: memoryview) -> None:
-    for number, value in _fields(attribute, "attribute", {1, 2, 3, 4, 5, 7, 8, 9, 13, 20}):
+def _check_attribute(attribute: memoryview, count: _Count) -> None:
+    for number, value in _fields(attribute, "attribute", {1, 2, 3, 4, 5, 7, 8, 9, 13, 20}, count):
         if number == 5:
-            _check_tensor(_message(value))
+            _check_tensor(_message(value), count)
 
 
-def _check_tensor(tensor: memoryview) -> None:
+def _check_tensor(tensor: memoryview, count: _Count) -> None:
     """Require data that is in the file, as long as the shape says, and finite."""
     found: dict[int, list[int | memoryview]] = {}
-    for number, value in _fields(tensor, "tensor", {1, 2, 4, 5, 7, 8, 9, 12, 13, 14, 16}):
+    for number, value in _fields(tensor, "tensor", {1, 2, 4, 5, 7, 8, 9, 12, 13, 14, 16}, count):
         found.setdefault(number, []).append(value)
     if 13 in found or any(value != 0 for value in found.get(14, [])):
         raise GraphError("keeps tensors in another file")
@@ -144,11 +149,12 @@ def _check_length(
 
 # ------------------------------------------------------------------------- protobuf
 def _fields(
-    message: memoryview, what: str, allowed: Set[int]
+    message: memoryview, what: str, allowed: Set[int], count: _Count
 ) -> Iterator[tuple[int, int | memoryview]]:
     """Yield (field number, value): an int for varints, else a view of the bytes."""
     at = 0
     while at < len(message):
+        count.take_field()
         key, at = _varint(message, at)
         number, wire = key >> 3, key & 7
         if number not in allowed:
@@ -198,6 +204,8 @@ def _integers(value: int | memoryview) -> list[int]:
     """One varint, or packed ones."""
     if isinstance(value, int):
         return [value]
+    if len(value) > MAX_PACKED:
+        raise GraphError(f"has a tensor of {len(value)} bytes of integers")
     numbers, at = [], 0
     while at < len(value):
         number, at = _varint(value, at)

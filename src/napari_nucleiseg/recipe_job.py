@@ -8,7 +8,7 @@ image, ``report.json`` and ``model``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,12 +35,11 @@ from napari_nucleiseg.run_record import (
     read_examples,
     write_json,
     write_trained,
+    writing_alone,
 )
 from napari_nucleiseg.splits import Split, share_held_out, with_truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from napari_nucleiseg.nn.augment import Example
     from napari_nucleiseg.nn.classic import Encoder, Learned
 
@@ -65,7 +64,7 @@ class RecipeRequest(Request):
     test_ids: tuple[str, ...] = ()
 
 
-def train_by_recipe(request: RecipeRequest) -> Iterator[Progress]:
+def train_by_recipe(request: RecipeRequest) -> Generator[Progress]:
     """Train a two-class network on whole resized images, and report before and after.
 
     Test samples, and those of their fields, are never trained or validated on.
@@ -83,9 +82,14 @@ def train_by_recipe(request: RecipeRequest) -> Iterator[Progress]:
     Raises
     ------
     BadInput
-        If the dataset, the encoder or the folder cannot be used, or the loss is not
-        finite.
+        If the dataset, the encoder or the folder cannot be used, another training writes
+        to the folder, or the loss is not finite.
     """
+    with writing_alone(Path(request.out)):
+        yield from _train(request)
+
+
+def _train(request: RecipeRequest) -> Generator[Progress]:
     from napari_nucleiseg.nn.classic import train_recipe
     from napari_nucleiseg.nn.pixels import resized
 
@@ -127,7 +131,10 @@ def _split(request: RecipeRequest) -> Split:
         )
         return {"train": train, "validation": validation, "test": test}
 
-    return keep_record(request, samples, split_now)
+    split = keep_record(request, samples, split_now)
+    if set(split) != {"train", "validation", "test"}:
+        raise BadInput(f"{request.out} holds a run that no recipe began; name another --out.")
+    return split
 
 
 @dataclass(frozen=True)

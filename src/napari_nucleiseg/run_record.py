@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import platform
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,16 +20,19 @@ from napari_nucleiseg.atomic import saving, write_bytes_atomically
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.dataset import Sample, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.model_check import check_name
-from napari_nucleiseg.models import Model, write_model
+from napari_nucleiseg.lock import RunLock
+from napari_nucleiseg.model_check import check_name, is_split
+from napari_nucleiseg.models import Model, check_place, write_model
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.splits import LEARNED, Split, dataset_of, learned_by
+from napari_nucleiseg.splits import LEARNED, TRAIN, VALIDATION, Split, dataset_of, learned_by
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
     from napari_nucleiseg.nn.training import Trained
 
 RUN, SPLIT, MODEL = "run.json", "split.json", "model"
+_WRITTEN = (RUN, MODEL, "curves.csv", "report.json", "checkpoints", "pictures", "tensorboard")
+_CHECKPOINT = Path("checkpoints", "CURRENT")
 PACKAGES = ("keras", "tensorflow", "numpy", "onnx", "tf2onnx", "onnxruntime", "opencv-python")
 
 
@@ -58,6 +63,29 @@ class Request:
     table: str = ""
 
 
+@contextmanager
+def writing_alone(out: Path) -> Iterator[None]:
+    """Keep other trainings out of the folder of a run, which is made.
+
+    Raises
+    ------
+    BadInput
+        If another training writes there, or nobody can.
+    """
+    is_new = not os.path.lexists(out)
+    if not is_new and not os.path.isdir(out):
+        raise BadInput(f"{out} is a file, and a run needs a folder; name another --out.")
+    with saving(out):
+        out.mkdir(parents=True, exist_ok=True)
+    try:
+        with RunLock.acquire(out):
+            yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # it stays if anything was written
+                out.rmdir()
+
+
 def keep_record(
     request: Request, samples: Sequence[Sample], split_now: Callable[[], Split]
 ) -> Split:
@@ -78,24 +106,73 @@ def keep_record(
     Raises
     ------
     BadInput
-        If the run was begun with another dataset, or its model's name is none: better now
-        than when all is trained.
+        If the run was begun with another dataset, start or config, its model's name is none,
+        or the folder holds what no run has written: better now than when all is trained.
     """
     check_name(_model_name(request))
     out = Path(request.out)
+    with saving(out):
+        check_place(out / MODEL)
     if (out / SPLIT).exists():
+        _check_same_run(request)
         split = _read_split(samples, out / SPLIT)
     else:
+        _check_new(out)
         split = split_now()
-        out.mkdir(parents=True, exist_ok=True)
+        with saving(out):
+            out.mkdir(parents=True, exist_ok=True)
         write_json(out / SPLIT, _ids(split))
     write_json(out / RUN, _describe(request, split))
     return split
 
 
+def _check_new(out: Path) -> None:
+    """Refuse a folder in which a run would write over what is none of a run."""
+    theirs = [name for name in _WRITTEN if os.path.lexists(out / name)]
+    if theirs:
+        raise BadInput(
+            f"{out} holds {theirs[0]} but no {SPLIT}, so no run was begun there; name another "
+            "--out folder."
+        )
+
+
+def _check_same_run(request: Request) -> None:
+    """Refuse to go on with what was learned from another start, or with another config."""
+    out = Path(request.out)
+    if not (out / _CHECKPOINT).exists():
+        return
+    told = _read_json(out / RUN)
+    before = told.get("config") if isinstance(told, dict) else None
+    if not isinstance(before, dict):
+        return  # the checkpoint knows the config too
+    # A parameter that was not there yet had what is its default now.
+    before = {**dataclasses.asdict(type(request.config)()), **before}
+    before["start"] = told.get("start")
+    now = {**dataclasses.asdict(request.config), "start": Path(request.start).name}
+    changed = [name for name in now if now[name] != before[name]]
+    if changed:
+        raise BadInput(
+            f"{out} holds a run begun with another {', '.join(changed)}; give the same to go on "
+            "with it, or another --out folder to begin a new one."
+        )
+
+
+def _read_json(path: Path) -> Any:
+    """Read a JSON file; None if it is none, or cannot be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
 def _read_split(samples: Sequence[Sample], path: Path) -> Split:
     by_id = {each.id: each for each in samples}
-    before = json.loads(path.read_text(encoding="utf-8"))
+    before = _read_json(path)
+    if not is_split(before) or not {TRAIN, VALIDATION} <= before.keys():
+        raise BadInput(
+            f"{path} does not tell which samples are trained and validated on; restore it, or "
+            "train into another folder."
+        )
     missing = [each for ids in before.values() for each in ids if each not in by_id]
     if missing:
         raise BadInput(

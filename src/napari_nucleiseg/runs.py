@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -17,6 +18,7 @@ from typing import Any
 
 from napari_nucleiseg.atomic import write_bytes_atomically
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.models import (
     Model,
     check_model_folder,
@@ -54,12 +56,12 @@ class Run:
     @property
     def has_best(self) -> bool:
         """Whether a model could be made of it now."""
-        return (self.folder / _CHECKPOINT).is_file()
+        return os.path.isfile(self.folder / _CHECKPOINT)
 
     @property
     def is_trained(self) -> bool:
         """Whether it came to its end: all that is left is to decide on its model."""
-        return (self.folder / MODEL).exists() and not (self.folder / STOPPED).exists()
+        return os.path.exists(self.folder / MODEL) and not os.path.exists(self.folder / STOPPED)
 
     @property
     def tensorboard_command(self) -> str:
@@ -79,8 +81,9 @@ def runs_folder() -> Path:
 def free_name(wanted: str) -> str:
     """Find a name that neither a model nor a run has: "cells", then "cells-2"."""
     taken = {name for model in list_models() for name in (model.name, model.folder.name)}
-    if runs_folder().is_dir():
-        taken |= {folder.name for folder in runs_folder().iterdir()}
+    for folder in (user_models_folder(), runs_folder()):
+        with suppress(OSError):
+            taken.update(os.listdir(folder))
     name, number = wanted, 2
     while name in taken:
         name, number = f"{wanted}-{number}", number + 1
@@ -127,24 +130,40 @@ def unfinished_run(dataset: Path) -> Run | None:
     -------
     Run, or None
         One that was interrupted, or stopped by hand, or on whose model nobody has decided;
-        None also where a later run on the same dataset is over.
+        None also where a later run on the same dataset is over, or goes on just now.
     """
-    files = runs_folder().glob(f"*/{REQUEST}") if runs_folder().is_dir() else ()
-    for file in sorted(files, key=lambda each: each.stat().st_mtime_ns, reverse=True):
+    for file in sorted(_requests(), key=_time_of, reverse=True):
         run = _read_run(file)
         if run is not None and run.request["dataset"] == str(dataset):
-            is_over = run.is_trained and (run.folder / DECIDED).exists()
-            return None if is_over else run
+            is_over = run.is_trained and os.path.exists(run.folder / DECIDED)
+            return None if is_over or RunLock.is_held(run.folder) else run
     return None
+
+
+def _requests() -> list[Path]:
+    folder = runs_folder()
+    try:
+        return [folder / name / REQUEST for name in os.listdir(folder)]
+    except OSError:
+        return []
+
+
+def _time_of(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _read_run(file: Path) -> Run | None:
     try:
         request = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     is_whole = isinstance(request, dict) and {"dataset", "name", "out"} <= set(request)
-    return Run(file.parent, request) if is_whole else None
+    if not is_whole or not all(isinstance(request[key], str) for key in ("dataset", "name", "out")):
+        return None
+    return Run(file.parent, request)
 
 
 @dataclass(frozen=True)
@@ -168,12 +187,15 @@ class Point:
 
 
 def read_curves(folder: Path) -> list[Point]:
-    """Read the validations that a run has done."""
+    """Read the validations that a run has done, up to the first that is no row of numbers."""
+    points: list[Point] = []
     path = folder / CURVES
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [_point(row) for row in csv.DictReader(file)]
+    with (
+        suppress(OSError, ValueError, KeyError, TypeError, csv.Error),
+        path.open(encoding="utf-8", newline="") as file,
+    ):
+        points.extend(map(_point, csv.DictReader(file)))  # those before a torn row stay
+    return points
 
 
 def _point(row: dict[str, str]) -> Point:

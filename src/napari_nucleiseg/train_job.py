@@ -6,7 +6,7 @@ at any moment, it goes on where it was when it is started again with the same re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,13 @@ from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.run_record import Request, keep_record, read_examples, write_trained
+from napari_nucleiseg.run_record import (
+    Request,
+    keep_record,
+    read_examples,
+    write_trained,
+    writing_alone,
+)
 from napari_nucleiseg.splits import (
     OLD,
     TRAIN,
@@ -61,7 +67,7 @@ class TrainRequest(Request):
     finish_now: bool = False
 
 
-def train(request: TrainRequest) -> Iterator[Progress]:
+def train(request: TrainRequest) -> Generator[Progress]:
     """Train a network on the annotated samples of a dataset.
 
     Test samples, and those of their fields, are never trained or validated on.
@@ -79,9 +85,14 @@ def train(request: TrainRequest) -> Iterator[Progress]:
     Raises
     ------
     BadInput
-        If the dataset, the model to start from or the folder cannot be used, or the loss
-        is not finite.
+        If the dataset, the model to start from or the folder cannot be used, another
+        training writes to the folder, or the loss is not finite.
     """
+    with writing_alone(Path(request.out)):
+        yield from _train(request)
+
+
+def _train(request: TrainRequest) -> Generator[Progress]:
     start = _model_to_start_from(request)
     split = _split(request, start)
     for note in notes(split):

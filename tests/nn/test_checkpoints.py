@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_nucleiseg.atomic import SaveFailed
 from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
 
 
@@ -30,6 +31,33 @@ def test_old_ones_are_dropped_and_one_is_kept_to_fall_back_on(tmp_path: Path) ->
     assert read_checkpoint(tmp_path)[0] == 4
 
 
+def test_what_others_keep_there_is_left_alone(tmp_path: Path) -> None:
+    theirs = ["step-1000", "step-2000", "step-3000", "step-00000001", ".new-idea"]
+    for each in theirs:
+        (tmp_path / each).mkdir()
+        (tmp_path / each / "model.pt").write_text("mine")
+    for step in (2, 3, 4, 5):
+        write(tmp_path, step)
+    ours = ["CURRENT", "step-00000004", "step-00000005"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*theirs, *ours])
+    assert all((tmp_path / each / "model.pt").read_text() == "mine" for each in theirs)
+    with pytest.raises(SaveFailed):
+        write(tmp_path, 1)
+    assert (tmp_path / "step-00000001" / "model.pt").exists()
+
+
+def test_the_current_one_stays_where_damaged_ones_of_later_steps_stand(tmp_path: Path) -> None:
+    for step in (3, 8, 9):
+        write(tmp_path, step)
+    for step in (8, 9):
+        (tmp_path / f"step-{step:08d}" / "weights.npz").write_bytes(b"torn")
+    for step in (4, 5):
+        write(tmp_path, step)
+        assert read_checkpoint(tmp_path)[0] == step
+    (tmp_path / "step-00000005" / "weights.npz").write_bytes(b"torn")
+    assert read_checkpoint(tmp_path)[0] == 4, "one is kept to fall back on"
+
+
 @pytest.mark.parametrize("name", ["state.json", "weights.npz"])
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "gone"])
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str, damage: str) -> None:
@@ -49,10 +77,31 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str, damage: 
     assert found[0] == 1 or (damage == "flipped" and name == "state.json" and found[0] == 2)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[]",
+        b'{"files": []}',
+        b'{"files": null}',
+        b'{"files": {}}',
+        b'{"files": {}, "step": "x", "state": {}}',
+        b'{"files": {}, "step": 3, "state": 5}',
+        b'{"files": {"../x": "0"}, "step": 3, "state": {}}',
+        b"[" * 100_000,
+    ],
+    ids=range(8),
+)
+def test_a_state_of_another_shape_is_passed_over(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path, 1)
+    write(tmp_path, 2)
+    (tmp_path / "step-00000002" / "state.json").write_bytes(content)
+    assert read_checkpoint(tmp_path)[0] == 1
+
+
 def test_a_half_written_checkpoint_is_never_read(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    (tmp_path / ".new-abc").mkdir()
-    (tmp_path / ".new-abc" / "state.json").write_text("{")
+    (tmp_path / ".nucleiseg-new-abc").mkdir()
+    (tmp_path / ".nucleiseg-new-abc" / "state.json").write_text("{")
     assert read_checkpoint(tmp_path)[0] == 1
 
 
@@ -65,4 +114,4 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(
         write(tmp_path, 2)
     monkeypatch.undo()
     assert read_checkpoint(tmp_path)[0] == 1
-    assert not list(tmp_path.glob(".new-*"))
+    assert not list(tmp_path.glob(".nucleiseg-*"))

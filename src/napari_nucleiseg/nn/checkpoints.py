@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,18 @@ from napari_nucleiseg.atomic import saving, write_bytes_atomically
 Arrays = dict[str, np.ndarray]
 CURRENT = "CURRENT"
 KEPT = 2
+_STEP = re.compile(r"step-\d{8,}")
+_STATE = "state.json"
+_NEW = ".nucleiseg-new-"
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    zipfile.BadZipFile,
+)
 
 
 def write_checkpoint(
@@ -47,20 +61,21 @@ def write_checkpoint(
     """
     blobs = {f"{name}.npz": _to_bytes(arrays) for name, arrays in parts.items()}
     hashes = {name: hashlib.sha256(blob).hexdigest() for name, blob in blobs.items()}
-    blobs["state.json"] = json.dumps({"step": step, "state": state, "files": hashes}).encode()
+    blobs[_STATE] = json.dumps({"step": step, "state": state, "files": hashes}).encode()
     target = folder / f"step-{step:08d}"
     with saving(target):
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+        temporary = Path(tempfile.mkdtemp(prefix=_NEW, dir=folder))
         try:
             for name, blob in blobs.items():
                 write_bytes_atomically(temporary / name, blob)
-            shutil.rmtree(target, ignore_errors=True)
+            if _is_ours(target):
+                shutil.rmtree(target, ignore_errors=True)
             temporary.rename(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     write_bytes_atomically(folder / CURRENT, target.name.encode())
-    _drop_old(folder)
+    _drop_old(folder, target)
 
 
 def read_checkpoint(folder: Path) -> tuple[int, dict[str, Any], dict[str, Arrays]] | None:
@@ -97,9 +112,9 @@ def _read_verified(folder: Path) -> tuple[int, dict[str, Any], dict[str, Arrays]
                 return None
             with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
                 parts[Path(name).stem] = dict(arrays)
-    except (OSError, ValueError, KeyError):
+        return int(content["step"]), dict(content["state"]), parts
+    except _DAMAGED:
         return None
-    return content["step"], content["state"], parts
 
 
 def _to_bytes(arrays: Arrays) -> bytes:
@@ -108,8 +123,17 @@ def _to_bytes(arrays: Arrays) -> bytes:
     return buffer.getvalue()
 
 
-def _drop_old(folder: Path) -> None:
-    for each in sorted(folder.glob("step-*"))[:-KEPT]:
+def _drop_old(folder: Path, current: Path) -> None:
+    # Those of later steps are damaged, or the run would have gone on from them: training
+    # comes to their steps again.
+    before = [each for each in sorted(folder.glob("step-*")) if each.name < current.name]
+    ours = [each for each in before if _is_ours(each)]
+    for each in [*ours[: -(KEPT - 1)], *folder.glob(f"{_NEW}*")]:
         shutil.rmtree(each, ignore_errors=True)
-    for each in folder.glob(".new-*"):
-        shutil.rmtree(each, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder holds nothing but a checkpoint, or what a kill left of one."""
+    if not _STEP.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+        return False
+    return all(each.name == _STATE or each.suffix == ".npz" for each in folder.iterdir())
