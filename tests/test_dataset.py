@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from forbidden import forbid
 from PIL import Image
 
 from napari_nucleiseg.dataset import (
@@ -175,6 +176,18 @@ def test_unreadable_corrections_are_an_error_and_not_the_old_masks(tmp_path: Pat
         with pytest.raises(BadInput, match=r"labels\.tif"):
             read_labels(sample)
         (sample.folder / "labels.tif").unlink()
+
+
+def test_corrections_that_may_not_be_read_are_an_error_and_not_the_old_masks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "images/1.png", IMAGE)
+    save(tmp_path / "masks/1.png", LABELS.astype(np.uint8))
+    sample = only(read_dataset(tmp_path))
+    sample.folder.mkdir(parents=True)
+    forbid(monkeypatch, sample.folder)
+    with pytest.raises(BadInput, match=r"labels\.tif cannot be read"):
+        read_labels(sample)
 
 
 def test_corrections_of_another_size_are_refused(tmp_path: Path) -> None:

@@ -4,11 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forbidden import forbid
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg.config import PredictConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.jobs import evaluate, predict_samples, read_inputs, write_predictions
+from napari_nucleiseg.jobs import (
+    evaluate,
+    predict_samples,
+    read_inputs,
+    refuse_to_overwrite,
+    write_predictions,
+)
 from napari_nucleiseg.label_files import read_label_tif
 from napari_nucleiseg.predictor import Predictor
 
@@ -75,6 +82,14 @@ def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> N
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BadInput, match="--out"):
         list(write_predictions([], tmp_path / "file" / "out"))
+
+
+def test_a_folder_that_may_not_be_entered_holds_nothing_to_overwrite(
+    dsb_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it cannot be written to turns out when it is."""
+    forbid(monkeypatch, tmp_path / "out")
+    refuse_to_overwrite(read_inputs([dsb_folder]).samples, tmp_path / "out", [".tif"])
 
 
 def test_evaluation_lists_the_worst_image_first_and_sums_up(

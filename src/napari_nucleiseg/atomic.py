@@ -104,7 +104,7 @@ def commit(temporary: Path, path: str | os.PathLike[str]) -> None:
 
 def discard(temporary: Path) -> None:
     """Remove a temporary file or folder, as far as that is possible."""
-    if temporary.is_dir() and not temporary.is_symlink():
+    if os.path.isdir(temporary) and not os.path.islink(temporary):
         shutil.rmtree(temporary, ignore_errors=True)
         return
     with suppress(OSError):
@@ -152,7 +152,11 @@ def discard_leftovers(folder: Path) -> int:
     Those of this process may be in use by another thread and stay until they are
     `STALE_AFTER` seconds old.
     """
-    leftovers = [path for path in folder.glob(".*.tmp") if _is_stale(path)]
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return 0
+    leftovers = [folder / name for name in names if _is_stale(folder / name)]
     for path in leftovers:
         discard(path)
     return len(leftovers)

@@ -91,9 +91,9 @@ def read_dataset(
     # os.path, because pathlib raises where a folder above may not be entered.
     if not os.path.exists(path):
         raise BadInput(f"{path} does not exist or is out of reach; open a folder of images.")
-    if path.suffix.lower() == ".zip" and not path.is_dir():
+    if path.suffix.lower() == ".zip" and not os.path.isdir(path):
         path = _extracted(path, extract_to)
-    found = find_samples(path) if path.is_dir() else single_image(path)
+    found = find_samples(path) if os.path.isdir(path) else single_image(path)
     given = Path(table) if table is not None else _find_table(path, found)
     return _with_table(found, given, required=table is not None)
 
@@ -103,7 +103,7 @@ def _extracted(archive: Path, extract_to: str | PathLike[str] | None) -> Path:
     if extract_to is None:
         raise BadInput(f"{archive} is a zip archive: extract it, and name the folder instead.")
     beside = archive.parent / TABLE
-    *_, last = extract(archive, Path(extract_to), along=[beside] if beside.is_file() else [])
+    *_, last = extract(archive, Path(extract_to), along=[beside] if os.path.isfile(beside) else [])
     return Path(last.values["folder"])
 
 
@@ -142,7 +142,7 @@ def read_annotation(sample: Sample, shape: tuple[int, int] | None = None) -> Ann
     """
     corrected = sample.folder / "labels.tif"
     size = shape or read_image_size(sample.image_path)
-    if os.path.lexists(corrected):
+    if _is_there(corrected):
         labels = read_label_tif(corrected)
         check_size(corrected, labels.shape, size)
         return Annotation(labels)
@@ -153,11 +153,24 @@ def read_annotation(sample: Sample, shape: tuple[int, int] | None = None) -> Ann
     return read_merged(sample.mask_paths[0], size, several=sample.layout != "kaggle")
 
 
+def _is_there(path: Path) -> bool:
+    """Tell whether a file is there; where nobody may look is not where nothing is."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be read ({error.strerror}); check that you may read it."
+        ) from error
+    return True
+
+
 # --- the table of samples
 
 
 def _find_table(folder: Path, found: Found) -> Path | None:
-    opened = folder if folder.is_dir() else folder.parent
+    opened = folder if os.path.isdir(folder) else folder.parent
     places = (opened, found.root, opened.parent, found.root.parent)
     return next((place / TABLE for place in places if os.path.isfile(place / TABLE)), None)
 

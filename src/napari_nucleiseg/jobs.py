@@ -7,6 +7,7 @@ in `train_job`.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -157,13 +158,15 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
         path
         for each in samples
         for path in (out / f"{each.id}{suffix}" for suffix in suffixes)
-        if path.exists()
+        if os.path.exists(path)  # pathlib raises where the folder may not be entered
     ]
     if not there:
         return
-    given = {path.resolve() for each in samples for path in (each.image_path, *each.mask_paths)}
+    given = {
+        os.path.realpath(path) for each in samples for path in (each.image_path, *each.mask_paths)
+    }
     for path in there:
-        if path.resolve() in given or not is_marked(path):
+        if os.path.realpath(path) in given or not is_marked(path):
             raise BadInput(
                 f"{path} exists, and no prediction made it: nothing was written; name another "
                 "folder with --out."
