@@ -109,9 +109,11 @@ def test_planar_tiff_comes_with_channels_last(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decode(path).pixels, COLOUR)
 
 
-def test_white_is_zero_is_turned_round(tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.tif", GREY, photometric="miniswhite")
-    np.testing.assert_array_equal(decode(path).pixels, 255 - GREY)
+def test_white_is_zero_is_told_and_the_pixels_are_as_stored(tmp_path: Path) -> None:
+    raster = decode(saved(tmp_path / "a.tif", GREY, photometric="miniswhite"))
+    np.testing.assert_array_equal(raster.pixels, GREY)
+    assert raster.white_is_zero
+    assert not decode(saved(tmp_path / "b.tif", GREY)).white_is_zero
 
 
 def test_pyramids_and_previews_do_not_count_as_planes(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import read_label_image, read_mask
 
-_VERSION = 1
+_VERSION = 2
 """Raised when merging gives other labels than before, so that old entries lapse."""
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 

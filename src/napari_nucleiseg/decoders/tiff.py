@@ -107,7 +107,5 @@ def _tiff_raster(path: Path, page: tifffile.TiffPage, pixels: np.ndarray) -> Ras
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
         indices = pixels.astype(np.uint8) if pixels.dtype.kind == "b" else pixels
         return Raster(indices, (page.colormap.T >> 8).astype(np.uint8))
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind in "bu":
-        top = True if pixels.dtype.kind == "b" else np.iinfo(pixels.dtype).max
-        pixels = np.logical_not(pixels) if top is True else top - pixels
-    return Raster(without_alpha(pixels))
+    white_is_zero = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    return Raster(without_alpha(pixels), white_is_zero=white_is_zero)
