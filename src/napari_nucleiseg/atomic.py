@@ -33,6 +33,7 @@ _REASONS = {
     errno.EACCES: "you have no permission to write there: ask for it",
     errno.EPERM: "you have no permission to write there: ask for it",
     errno.ENOENT: "its folder is gone: connect the drive again",
+    errno.ENAMETOOLONG: "its name is too long: rename the image",
     errno.EIO: "the disk reports a fault: check its cable and health",
 }
 # Some network and FUSE disks cannot flush a folder, and say so with one of these.
@@ -43,6 +44,10 @@ class SaveFailed(BadInput):
     """Something could not be written; what was there before is untouched."""
 
 
+class NameTooLong(SaveFailed):
+    """Something has a name that the disk does not take; others beside it may be saved."""
+
+
 @contextmanager
 def saving(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn an `OSError` inside the block into a `SaveFailed` that names `path`."""
@@ -50,7 +55,8 @@ def saving(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: check the disk")
-        raise SaveFailed(
+        kind = NameTooLong if error.errno == errno.ENAMETOOLONG else SaveFailed
+        raise kind(
             f"{os.fspath(path)} was not saved because {reason}, or save to another folder."
         ) from error
 
@@ -136,7 +142,8 @@ def _same_file(path: Path, backup: Path) -> bool:
 def temporary_path(path: str | os.PathLike[str]) -> Path:
     """Return a unique hidden name beside `path`, which tells the process that made it."""
     target = Path(path)
-    name = f".{target.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    # Of 255 bytes that a name may have, a letter takes up to four.
+    name = f".{target.name[:50]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     return target.with_name(name)
 
 
