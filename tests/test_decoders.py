@@ -124,9 +124,19 @@ def test_pyramids_and_previews_do_not_count_as_planes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decode(path).pixels, GREY)
 
 
-@pytest.mark.parametrize("imagej", [False, True])
-def test_stacks_are_refused_with_their_number_of_planes(tmp_path: Path, imagej: bool) -> None:
-    path = saved(tmp_path / "stack.tif", np.stack([GREY] * 7), imagej=imagej)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"imagej": True},
+        {"volumetric": True, "photometric": "minisblack"},
+        {"volumetric": True, "photometric": "minisblack", "tile": (16, 16, 16)},
+    ],
+)
+def test_stacks_are_refused_with_their_number_of_planes(
+    tmp_path: Path, options: dict[str, object]
+) -> None:
+    path = saved(tmp_path / "stack.tif", np.stack([GREY] * 7), **options)
     assert "7 planes" in refusal(path)
     with pytest.raises(BadInput, match="7 planes"):
         read_size(path)
@@ -137,6 +147,30 @@ def test_five_channels_are_refused(tmp_path: Path) -> None:
     five = np.zeros((40, 50, 5), np.uint8)
     tifffile.imwrite(path, five, photometric="minisblack", planarconfig="contig")
     assert "5 channels" in refusal(path)
+
+
+@pytest.mark.parametrize("photometric", ["ycbcr", "cielab", "icclab"])
+def test_colours_that_would_come_out_wrong_are_refused(tmp_path: Path, photometric: str) -> None:
+    path = saved(tmp_path / "a.tif", COLOUR, photometric=photometric)
+    assert f"colours as {photometric.upper()}; expected grey, RGB" in refusal(path)
+
+
+def test_colours_of_a_jpeg_in_a_tiff_come_as_rgb(tmp_path: Path) -> None:
+    pytest.importorskip("imagecodecs")
+    orange = np.full((32, 32, 3), (200, 120, 40), np.uint8)
+    path = saved(tmp_path / "a.tif", orange, photometric="rgb", compression="jpeg")
+    with tifffile.TiffFile(path) as tif:
+        assert tif.pages.first.photometric == tifffile.PHOTOMETRIC.YCBCR
+    np.testing.assert_allclose(decode(path).pixels.astype(int), orange, atol=4)
+
+
+def test_a_small_tiff_that_unfolds_into_gigabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.tif"
+    with tifffile.TiffWriter(path) as writer:
+        blank = (zlib.compress(bytes(1000)) for _ in range(4))
+        tiles = {"tile": (8192, 8192), "compression": "zlib", "photometric": "rgb"}
+        writer.write(blank, shape=(16_384, 16_384, 3), dtype=np.float64, **tiles)
+    assert "holds 6.0 GiB of pixels; at most 2 GiB" in refusal(path)
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
