@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,16 @@ def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
     np.testing.assert_array_equal(merge_masks(paths, SHAPE).labels, expected)
     merge_masks(paths, SHAPE)
     assert entry.read_bytes() != bad
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_not_utf8_are_read_and_cached(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    paths = [folder / os.fsdecode(b"\xe9.png")]
+    Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save(paths[0])
+    for _ in range(2):
+        assert merge_masks(paths, (9, 9)).labels.max() == 1
 
 
 def test_no_cache_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,15 @@ def test_a_failed_write_says_why_and_changes_nothing(
     assert names(tmp_path) == {"labels.tif"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are counted in bytes on Linux")
+def test_a_name_of_any_letters_may_be_as_long_as_the_disk_takes_it(tmp_path: Path) -> None:
+    write_bytes_atomically(tmp_path / ("細" * 85), b"new")
+    write_bytes_atomically(tmp_path / ("\N{DNA DOUBLE HELIX}" * 63), b"new")
+    with pytest.raises(SaveFailed, match="name is too long"):
+        write_bytes_atomically(tmp_path / ("細" * 86), b"new")
+    assert len(names(tmp_path)) == 2
+
+
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(SaveFailed, match="its folder is gone"):
         write_bytes_atomically(tmp_path / "gone" / "a", b"")

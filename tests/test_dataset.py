@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from forbidden import forbid
 from PIL import Image
 
 from napari_nucleiseg.dataset import (
@@ -177,6 +178,18 @@ def test_unreadable_corrections_are_an_error_and_not_the_old_masks(tmp_path: Pat
         (sample.folder / "labels.tif").unlink()
 
 
+def test_corrections_that_may_not_be_read_are_an_error_and_not_the_old_masks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "images/1.png", IMAGE)
+    save(tmp_path / "masks/1.png", LABELS.astype(np.uint8))
+    sample = only(read_dataset(tmp_path))
+    sample.folder.mkdir(parents=True)
+    forbid(monkeypatch, sample.folder)
+    with pytest.raises(BadInput, match=r"labels\.tif cannot be read"):
+        read_labels(sample)
+
+
 def test_corrections_of_another_size_are_refused(tmp_path: Path) -> None:
     sample = only(read_dataset(kaggle(tmp_path, "a")))
     write_label_image(sample.folder / "labels.tif", LABELS[:10])
@@ -256,6 +269,35 @@ def test_samples_without_a_row_and_strange_folds_are_spoken_of(tmp_path: Path) -
     assert any("'first'" in text for text in dataset.problems)
 
 
+def test_a_table_may_be_written_by_hand_or_by_other_programs(tmp_path: Path) -> None:
+    kaggle(tmp_path, "a", "b", "c", "d")
+    table = tmp_path / "samples.csv"
+    table.write_text("ID, Split ,Fold\na, Test,1.0\nb,TRAIN,2\nc,val,\nd,,\n")
+    dataset = read_dataset(tmp_path)
+    assert [each.split for each in dataset.samples] == ["test", "train", "train", ""]
+    assert [each.fold for each in dataset.samples] == [1, 2, -1, -1]
+    assert dataset.problems == ()
+
+
+@pytest.mark.parametrize("cell", ["1", "1.0", "True", "yes"])
+def test_test_samples_may_be_marked_in_several_ways(tmp_path: Path, cell: str) -> None:
+    kaggle(tmp_path, "a", "b")
+    (tmp_path / "samples.csv").write_text(f"id,stardist_test\na,{cell}\nb,0\n")
+    assert [each.split for each in read_dataset(tmp_path).samples] == ["test", ""]
+
+
+def test_a_table_that_says_what_cannot_be_used_is_spoken_of_once(tmp_path: Path) -> None:
+    kaggle(tmp_path, "a", "b", "c")
+    rows = f"a,later,{'9' * 5000}\nb,never,x\nc,test,2\nc,train,3\n"
+    (tmp_path / "samples.csv").write_text(f"id,split,fold\n{rows}")
+    dataset = read_dataset(tmp_path)
+    assert [(each.split, each.fold) for each in dataset.samples] == [("", -1)] * 2 + [("train", 3)]
+    several, fold, split = dataset.problems
+    assert "several rows for c; the last one counts" in several
+    assert "gives a and 1 more the fold '9999" in fold
+    assert "gives a and 1 more the split 'later'; expected train or test" in split
+
+
 def test_a_table_of_other_samples_is_passed_over_unless_it_was_named(tmp_path: Path) -> None:
     kaggle(tmp_path / "data", "a")
     table = tmp_path / "samples.csv"
@@ -278,6 +320,12 @@ def test_a_table_that_is_none(tmp_path: Path, content: bytes, said: str) -> None
     dataset = read_dataset(tmp_path)
     assert len(dataset.samples) == 1, "a table that happens to lie there stops nobody"
     assert said in dataset.problems[0]
+
+
+def test_a_table_that_may_not_be_read_is_not_told_to_change_its_encoding(tmp_path: Path) -> None:
+    kaggle(tmp_path / "data", "a")
+    with pytest.raises(BadInput, match=r"mine\.csv cannot be read .* check that you may read it"):
+        read_dataset(tmp_path / "data", table=tmp_path / "mine.csv")
 
 
 # --- splitting

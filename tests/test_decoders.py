@@ -29,9 +29,30 @@ def refusal(path: Path) -> str:
     return text
 
 
-def png_header(width: int, height: int) -> bytes:
-    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_header(
+    width: int, height: int, bits: int = 8, colour: int = 0, interlace: int = 0
+) -> bytes:
+    fields = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlace)
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", fields)
+
+
+def png_of_rows(header: bytes, rows: bytes) -> bytes:
+    """A PNG with all its chunks whole, in two of which the rows are, or some of them."""
+    stream = zlib.compress(rows)
+    parts = [png_chunk(b"IDAT", part) for part in (stream[:3], stream[3:])]
+    colours = png_chunk(b"PLTE", bytes(range(48)))
+    return b"".join((header, colours, *parts, png_chunk(b"IEND", b"")))
+
+
+def interlaced(pixels: np.ndarray) -> bytes:
+    """The rows of the seven passes of Adam7, as the PNG standard lists them."""
+    first = [pixels[::8, ::8], pixels[::8, 4::8], pixels[4::8, ::4], pixels[::4, 2::4]]
+    parts = [*first, pixels[2::4, ::2], pixels[::2, 1::2], pixels[1::2]]
+    return b"".join(b"\0" + row.tobytes() for part in parts if part.size for row in part)
 
 
 def saved(path: Path, array: np.ndarray, **options: object) -> Path:
@@ -88,9 +109,11 @@ def test_planar_tiff_comes_with_channels_last(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decode(path).pixels, COLOUR)
 
 
-def test_white_is_zero_is_turned_round(tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.tif", GREY, photometric="miniswhite")
-    np.testing.assert_array_equal(decode(path).pixels, 255 - GREY)
+def test_white_is_zero_is_told_and_the_pixels_are_as_stored(tmp_path: Path) -> None:
+    raster = decode(saved(tmp_path / "a.tif", GREY, photometric="miniswhite"))
+    np.testing.assert_array_equal(raster.pixels, GREY)
+    assert raster.white_is_zero
+    assert not decode(saved(tmp_path / "b.tif", GREY)).white_is_zero
 
 
 def test_pyramids_and_previews_do_not_count_as_planes(tmp_path: Path) -> None:
@@ -101,9 +124,19 @@ def test_pyramids_and_previews_do_not_count_as_planes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decode(path).pixels, GREY)
 
 
-@pytest.mark.parametrize("imagej", [False, True])
-def test_stacks_are_refused_with_their_number_of_planes(tmp_path: Path, imagej: bool) -> None:
-    path = saved(tmp_path / "stack.tif", np.stack([GREY] * 7), imagej=imagej)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"imagej": True},
+        {"volumetric": True, "photometric": "minisblack"},
+        {"volumetric": True, "photometric": "minisblack", "tile": (16, 16, 16)},
+    ],
+)
+def test_stacks_are_refused_with_their_number_of_planes(
+    tmp_path: Path, options: dict[str, object]
+) -> None:
+    path = saved(tmp_path / "stack.tif", np.stack([GREY] * 7), **options)
     assert "7 planes" in refusal(path)
     with pytest.raises(BadInput, match="7 planes"):
         read_size(path)
@@ -114,6 +147,30 @@ def test_five_channels_are_refused(tmp_path: Path) -> None:
     five = np.zeros((40, 50, 5), np.uint8)
     tifffile.imwrite(path, five, photometric="minisblack", planarconfig="contig")
     assert "5 channels" in refusal(path)
+
+
+@pytest.mark.parametrize("photometric", ["ycbcr", "cielab", "icclab"])
+def test_colours_that_would_come_out_wrong_are_refused(tmp_path: Path, photometric: str) -> None:
+    path = saved(tmp_path / "a.tif", COLOUR, photometric=photometric)
+    assert f"colours as {photometric.upper()}; expected grey, RGB" in refusal(path)
+
+
+def test_colours_of_a_jpeg_in_a_tiff_come_as_rgb(tmp_path: Path) -> None:
+    pytest.importorskip("imagecodecs")
+    orange = np.full((32, 32, 3), (200, 120, 40), np.uint8)
+    path = saved(tmp_path / "a.tif", orange, photometric="rgb", compression="jpeg")
+    with tifffile.TiffFile(path) as tif:
+        assert tif.pages.first.photometric == tifffile.PHOTOMETRIC.YCBCR
+    np.testing.assert_allclose(decode(path).pixels.astype(int), orange, atol=4)
+
+
+def test_a_small_tiff_that_unfolds_into_gigabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.tif"
+    with tifffile.TiffWriter(path) as writer:
+        blank = (zlib.compress(bytes(1000)) for _ in range(4))
+        tiles = {"tile": (8192, 8192), "compression": "zlib", "photometric": "rgb"}
+        writer.write(blank, shape=(16_384, 16_384, 3), dtype=np.float64, **tiles)
+    assert "holds 6.0 GiB of pixels; at most 2 GiB" in refusal(path)
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
@@ -209,6 +266,48 @@ def test_a_jpeg_with_a_preview_is_whole_only_with_its_own_end(tmp_path: Path) ->
     assert decode(path).pixels.shape == COLOUR.shape
     path.write_bytes(with_preview[: -len(data) // 3])
     refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("colour", "bits"),
+    [
+        *((0, bits) for bits in (1, 2, 4, 8, 16)),
+        *((3, bits) for bits in (1, 2, 4, 8)),
+        *((colour, bits) for colour in (2, 4, 6) for bits in (8, 16)),
+    ],
+)
+def test_a_png_that_lacks_rows_is_refused(tmp_path: Path, bits: int, colour: int) -> None:
+    """Though its chunks are whole, as a writer leaves them that was not given all rows."""
+    row = 1 + -(-5 * bits * {2: 3, 4: 2, 6: 4}.get(colour, 1) // 8)
+    path = tmp_path / "a.png"
+    path.write_bytes(png_of_rows(png_header(5, 9, bits, colour), bytes(9 * row)))
+    assert decode(path).pixels.shape[:2] == (9, 5)
+    for rows in range(9):
+        path.write_bytes(png_of_rows(png_header(5, 9, bits, colour), bytes(rows * row)))
+        refusal(path)
+
+
+def test_an_interlaced_png_of_any_size_is_read_whole_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    for height, width in np.ndindex(10, 10):
+        pixels = GREY[:height, :width]
+        if not pixels.size:
+            continue
+        header, rows = png_header(width, height, interlace=1), interlaced(pixels)
+        path.write_bytes(png_of_rows(header, rows))
+        np.testing.assert_array_equal(decode(path).pixels, pixels)
+        path.write_bytes(png_of_rows(header, rows[: -1 - pixels[1::2].shape[1] or None]))
+        refusal(path)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_of_a_few_bits_comes_as_stored(tmp_path: Path, bits: int) -> None:
+    values = np.arange(2**bits, dtype=np.uint8)
+    packed = np.packbits(np.unpackbits(values[:, None], axis=1)[:, -bits:].ravel())
+    header = png_header(len(values), 1, bits)
+    path = tmp_path / "a.png"
+    path.write_bytes(png_of_rows(header, b"\0" + packed.tobytes()))
+    np.testing.assert_array_equal(decode(path).pixels, values[None])
 
 
 def test_a_flipped_bit_in_a_png_is_found(tmp_path: Path) -> None:

@@ -102,6 +102,17 @@ def test_one_bit_images_are_black_and_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image, np.where(GREY > 100, 255, 0))
 
 
+def test_where_white_is_zero_images_are_turned_round_and_ids_are_not(tmp_path: Path) -> None:
+    """ImageJ writes its masks so: 255 in a nucleus, shown as black."""
+    path = saved(tmp_path / "a.tif", GREY, photometric="miniswhite")
+    np.testing.assert_array_equal(read_image(path), 255 - GREY)
+    np.testing.assert_array_equal(read_label_image(path), GREY)
+    np.testing.assert_array_equal(read_mask(path), GREY.max() // 2 < GREY)
+    one_bit = saved(tmp_path / "b.tif", GREY > 100, photometric="miniswhite")
+    np.testing.assert_array_equal(read_image(one_bit), np.where(GREY > 100, 0, 255))
+    np.testing.assert_array_equal(read_mask(one_bit), GREY > 100)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 def test_jpeg_comes_as_grey_or_rgb(tmp_path: Path, mode: str) -> None:
     smooth = np.stack([np.tile(np.arange(64, dtype=np.uint8) * 3, (64, 1))] * 3, axis=2)
@@ -261,3 +272,28 @@ def test_a_constant_image_has_a_range() -> None:
 def test_a_constant_image_of_large_numbers_has_a_range() -> None:
     image = np.full((8, 8), 1e12, np.float32)
     assert np.isfinite(normalise(image, *intensity_range(image))).all()
+
+
+@pytest.mark.parametrize("scale", [1e-29, 1e-9, 1e-3, 1e6, 1e36])
+def test_the_unit_of_an_image_does_not_matter(scale: float) -> None:
+    as_bytes = normalise(GREY, *intensity_range(GREY))
+    image = (GREY.astype(np.float64) * scale).astype(np.float32)
+    low, high = intensity_range(image)
+    np.testing.assert_allclose(normalise(image, low, high), as_bytes, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_numbers_there_are_can_be_normalised() -> None:
+    image = np.linspace(-3.4e38, 3.4e38, 10_000, dtype=np.float32).reshape(100, 100)
+    scaled = normalise(image, *intensity_range(image))
+    np.testing.assert_allclose(scaled[50, 0], 0, atol=0.02)
+    assert (np.diff(scaled[..., 0].ravel()) >= 0).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_hot_pixel_is_white() -> None:
+    image = np.zeros((100, 100), np.float32)
+    image[50, 50] = 3.4e38
+    scaled = normalise(image, *intensity_range(image))
+    assert scaled.max() == scaled[50, 50, 0] == 1
+    assert (scaled == -1).sum() == scaled.size - 3

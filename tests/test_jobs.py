@@ -4,11 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forbidden import forbid
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg.config import PredictConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.jobs import evaluate, predict_samples, read_inputs, write_predictions
+from napari_nucleiseg.jobs import (
+    evaluate,
+    predict_samples,
+    read_inputs,
+    refuse_to_overwrite,
+    write_predictions,
+)
 from napari_nucleiseg.label_files import read_label_tif
 from napari_nucleiseg.predictor import Predictor
 
@@ -44,6 +51,20 @@ def test_a_damaged_image_is_a_problem_and_the_others_go_on(
     assert sum(step.kind == "sample" for step in steps) == 3
 
 
+def test_what_the_predictor_says_comes_with_the_name_of_the_image(
+    dsb_folder: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise BadInput("The network's maps are not finite: use another model.")
+
+    monkeypatch.setattr(predictor, "predict_maps", fail)
+    samples = read_inputs([dsb_folder]).samples
+    problems = run(dsb_folder, predictor)
+    for sample, problem in zip(samples, problems, strict=True):
+        assert problem.message.startswith(f"{sample.image_path}: The network")
+        assert problem.values == {"id": sample.id, "error": problem.message}
+
+
 def test_two_inputs_of_one_name_are_not_mixed_up(dsb_folder: Path) -> None:
     inputs = read_inputs([dsb_folder, dsb_folder])
     assert len(inputs.samples) == 4
@@ -71,10 +92,34 @@ def test_labels_are_written_as_they_were_predicted(
         assert values["nuclei"] == labels[values["id"]].max()
 
 
+def test_a_name_that_is_too_long_for_a_file_is_a_problem_and_the_others_go_on(
+    dsb_folder: Path, predictor: Predictor, tmp_path: Path
+) -> None:
+    """A folder's name may be as long as a file's, which has an ending besides."""
+    first = min(dsb_folder.glob("*/images/*.png"))
+    first.parent.parent.rename(dsb_folder / ("a" * 255))
+    samples = read_inputs([dsb_folder]).samples
+    refuse_to_overwrite(samples, tmp_path / "out", [".tif"])
+    results = predict_samples(samples, predictor, PredictConfig(), predictor.model.decode)
+    steps = list(write_predictions(results, tmp_path / "out"))
+    (problem,) = [step for step in steps if step.kind == "problem"]
+    assert problem.values["id"] == "a" * 255
+    assert "name is too long" in problem.message
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
 def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BadInput, match="--out"):
         list(write_predictions([], tmp_path / "file" / "out"))
+
+
+def test_a_folder_that_may_not_be_entered_holds_nothing_to_overwrite(
+    dsb_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it cannot be written to turns out when it is."""
+    forbid(monkeypatch, tmp_path / "out")
+    refuse_to_overwrite(read_inputs([dsb_folder]).samples, tmp_path / "out", [".tif"])
 
 
 def test_evaluation_lists_the_worst_image_first_and_sums_up(

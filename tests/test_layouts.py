@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from forbidden import forbid
 
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import find_samples, natural_key, single_image
@@ -61,6 +62,49 @@ def test_kaggle_samples_without_an_image_are_spoken_of_and_the_others_go_on(
     assert [each.id for each in found.samples] == ["a"]
     assert len(found.problems) == 2
     assert str(tmp_path / "b") in found.problems[0]
+
+
+@pytest.mark.parametrize("forbidden", ["b", "b/images", "b/masks"])
+def test_a_kaggle_sample_that_may_not_be_read_is_spoken_of_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    made(tmp_path, "a/images/a.png", "a/masks/1.png", "b/images/b.png", "b/masks/1.png")
+    forbid(monkeypatch, tmp_path / forbidden)
+    found = find_samples(tmp_path)
+    assert [each.id for each in found.samples] == ["a"]
+    (problem,) = found.problems
+    assert f"{tmp_path / forbidden} cannot be listed" in problem
+
+
+@pytest.mark.parametrize("forbidden", ["", "images", "masks"])
+def test_label_images_that_may_not_be_read_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    """Rather than opened as images without masks."""
+    made(tmp_path, "images/a.png", "images/b.png", "masks/a.png", "masks/b.png")
+    forbid(monkeypatch, tmp_path / forbidden)
+    with pytest.raises(BadInput, match="cannot be listed") as caught:
+        find_samples(tmp_path)
+    assert str(tmp_path / forbidden) in str(caught.value)
+
+
+def test_a_forbidden_folder_beside_the_one_dataset_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, "lost+found/x", "cells/a.png")
+    forbid(monkeypatch, tmp_path / "lost+found")
+    found = find_samples(tmp_path)
+    assert [each.id for each in found.samples] == ["a"]
+    assert "lost+found cannot be listed" in found.problems[0]
+    forbid(monkeypatch, tmp_path / "cells")
+    with pytest.raises(BadInput, match="cells cannot be listed"):
+        find_samples(tmp_path)
+
+
+def test_a_link_in_a_circle_counts_as_an_image_that_cannot_be_read(tmp_path: Path) -> None:
+    made(tmp_path, "a.png")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    assert [each.id for each in find_samples(tmp_path).samples] == ["a", "circle"]
 
 
 def test_train_and_test_with_inputs(tmp_path: Path) -> None:

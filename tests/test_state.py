@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forbidden import forbid
 
 from napari_nucleiseg.label_files import write_label_image
 from napari_nucleiseg.state import (
@@ -25,6 +26,14 @@ LABELS = np.ones((4, 4), np.int32)
 
 def test_nothing_is_unlabelled(tmp_path: Path) -> None:
     assert read_state(tmp_path / "missing") == SampleState(Status.UNLABELLED)
+
+
+def test_a_folder_that_may_not_be_entered_is_unlabelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_state(tmp_path / "a", STATE)
+    forbid(monkeypatch, tmp_path / "a")
+    assert read_state(tmp_path / "a").status is Status.UNLABELLED
 
 
 def test_state_survives_and_makes_its_folder(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from forbidden import forbid
 from PIL import Image
 
 from napari_nucleiseg.errors import BadInput
@@ -186,6 +187,13 @@ def test_saves_from_several_threads_go_one_after_the_other(sample: Path) -> None
 
 
 # --- repair
+
+
+def test_a_folder_that_may_not_be_entered_is_not_repaired(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid(monkeypatch, sample)
+    assert not repair(sample)
 
 
 def test_nothing_to_repair(sample: Path) -> None:

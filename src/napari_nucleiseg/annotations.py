@@ -24,7 +24,7 @@ from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import read_label_image, read_mask
 
-_VERSION = 1
+_VERSION = 2
 """Raised when merging gives other labels than before, so that old entries lapse."""
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -170,7 +170,8 @@ def _fingerprint(paths: Sequence[Path], shape: tuple[int, int]) -> str:
             raise BadInput(
                 f"{path} cannot be read ({error.strerror}); check that it exists."
             ) from error
-        digest.update(f"\n{path.name} {status.st_size} {status.st_mtime_ns}".encode())
+        digest.update(b"\n%b " % os.fsencode(path.name))
+        digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
@@ -178,7 +179,7 @@ def _entry(paths: Sequence[Path]) -> Path:
     """Place of a sample's entry: one for each folder of masks, so that old ones are replaced."""
     root = os.environ.get("NUCLEISEG_CACHE") or platformdirs.user_cache_dir("napari-nucleiseg")
     where = os.path.realpath(paths[0].parent)
-    return Path(root) / "labels" / f"{hashlib.sha256(where.encode()).hexdigest()[:32]}.npz"
+    return Path(root) / "labels" / f"{hashlib.sha256(os.fsencode(where)).hexdigest()[:32]}.npz"
 
 
 def _read_entry(entry: Path, key: str) -> Annotation | None:

@@ -33,6 +33,7 @@ _REASONS = {
     errno.EACCES: "you have no permission to write there: ask for it",
     errno.EPERM: "you have no permission to write there: ask for it",
     errno.ENOENT: "its folder is gone: connect the drive again",
+    errno.ENAMETOOLONG: "its name is too long: rename the image",
     errno.EIO: "the disk reports a fault: check its cable and health",
 }
 # Some network and FUSE disks cannot flush a folder, and say so with one of these.
@@ -43,6 +44,10 @@ class SaveFailed(BadInput):
     """Something could not be written; what was there before is untouched."""
 
 
+class NameTooLong(SaveFailed):
+    """Something has a name that the disk does not take; others beside it may be saved."""
+
+
 @contextmanager
 def saving(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn an `OSError` inside the block into a `SaveFailed` that names `path`."""
@@ -50,7 +55,8 @@ def saving(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: check the disk")
-        raise SaveFailed(
+        kind = NameTooLong if error.errno == errno.ENAMETOOLONG else SaveFailed
+        raise kind(
             f"{os.fspath(path)} was not saved because {reason}, or save to another folder."
         ) from error
 
@@ -104,7 +110,7 @@ def commit(temporary: Path, path: str | os.PathLike[str]) -> None:
 
 def discard(temporary: Path) -> None:
     """Remove a temporary file or folder, as far as that is possible."""
-    if temporary.is_dir() and not temporary.is_symlink():
+    if os.path.isdir(temporary) and not os.path.islink(temporary):
         shutil.rmtree(temporary, ignore_errors=True)
         return
     with suppress(OSError):
@@ -136,7 +142,8 @@ def _same_file(path: Path, backup: Path) -> bool:
 def temporary_path(path: str | os.PathLike[str]) -> Path:
     """Return a unique hidden name beside `path`, which tells the process that made it."""
     target = Path(path)
-    name = f".{target.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    # Of 255 bytes that a name may have, a letter takes up to four.
+    name = f".{target.name[:50]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     return target.with_name(name)
 
 
@@ -163,7 +170,11 @@ def discard_leftovers(folder: Path) -> int:
     Those of this process may be in use by another thread and stay until they are
     `STALE_AFTER` seconds old.
     """
-    leftovers = [path for path in folder.glob(".*.tmp") if _is_stale(path)]
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return 0
+    leftovers = [folder / name for name in names if _is_stale(folder / name)]
     for path in leftovers:
         discard(path)
     return len(leftovers)

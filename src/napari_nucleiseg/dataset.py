@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -17,7 +17,7 @@ from napari_nucleiseg.archive import extract
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.images import read_image, read_image_size
-from napari_nucleiseg.layouts import Found, Sample, find_samples, single_image
+from napari_nucleiseg.layouts import Found, Sample, find_samples, single_image, split_of
 from napari_nucleiseg.storage import read_label_tif
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 TABLE = "samples.csv"
+_YES = ("1", "1.0", "true", "yes")
+_MAX_DIGITS = 10
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def read_dataset(
         archive that was extracted there before is not extracted again.
     table : path, optional
         A csv file with the columns ``id`` and any of ``modality``, ``field`` (or
-        ``group``), ``fold``, ``split``, ``stardist_test``. By default ``samples.csv`` in
+        ``group``), ``fold``, ``split`` (a name that `split_of` knows) and
+        ``stardist_test`` (1 or true). By default ``samples.csv`` in
         the folder, in its parent, or beside the archive.
 
     Raises
@@ -94,9 +97,9 @@ def read_dataset(
     # os.path, because pathlib raises where a folder above may not be entered.
     if not os.path.exists(path):
         raise BadInput(f"{path} does not exist or is out of reach; open a folder of images.")
-    if path.suffix.lower() == ".zip" and not path.is_dir():
+    if path.suffix.lower() == ".zip" and not os.path.isdir(path):
         path = _extracted(path, extract_to)
-    found = find_samples(path) if path.is_dir() else single_image(path)
+    found = find_samples(path) if os.path.isdir(path) else single_image(path)
     given = Path(table) if table is not None else _find_table(path, found)
     return replace(_with_table(found, given, required=table is not None), path=path)
 
@@ -106,7 +109,7 @@ def _extracted(archive: Path, extract_to: str | PathLike[str] | None) -> Path:
     if extract_to is None:
         raise BadInput(f"{archive} is a zip archive: extract it, and name the folder instead.")
     beside = archive.parent / TABLE
-    *_, last = extract(archive, Path(extract_to), along=[beside] if beside.is_file() else [])
+    *_, last = extract(archive, Path(extract_to), along=[beside] if os.path.isfile(beside) else [])
     return Path(last.values["folder"])
 
 
@@ -145,7 +148,7 @@ def read_annotation(sample: Sample, shape: tuple[int, int] | None = None) -> Ann
     """
     corrected = sample.folder / "labels.tif"
     size = shape or read_image_size(sample.image_path)
-    if os.path.lexists(corrected):
+    if _is_there(corrected):
         labels = read_label_tif(corrected)
         check_size(corrected, labels.shape, size)
         return Annotation(labels)
@@ -156,11 +159,24 @@ def read_annotation(sample: Sample, shape: tuple[int, int] | None = None) -> Ann
     return read_merged(sample.mask_paths[0], size, several=sample.layout != "kaggle")
 
 
+def _is_there(path: Path) -> bool:
+    """Tell whether a file is there; where nobody may look is not where nothing is."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be read ({error.strerror}); check that you may read it."
+        ) from error
+    return True
+
+
 # --- the table of samples
 
 
 def _find_table(folder: Path, found: Found) -> Path | None:
-    opened = folder if folder.is_dir() else folder.parent
+    opened = folder if os.path.isdir(folder) else folder.parent
     places = (opened, found.root, opened.parent, found.root.parent)
     return next((place / TABLE for place in places if os.path.isfile(place / TABLE)), None)
 
@@ -170,12 +186,13 @@ def _with_table(found: Found, table: Path | None, *, required: bool) -> Dataset:
     samples = found.samples
     if table is not None:
         try:
-            rows = _read_table(table)
+            read = _read_table(table)
         except BadInput as error:
             if required:
                 raise
             # A table of somebody else, which happens to lie there.
             return Dataset(found.root, found.layout, samples, (*problems, str(error)))
+        rows = {row["id"]: row for row in read}
         known = [each for each in samples if each.id in rows]
         if known and len(known) < len(samples):
             problems.append(
@@ -183,38 +200,73 @@ def _with_table(found: Found, table: Path | None, *, required: bool) -> Dataset:
             )
         if not known and required:
             raise BadInput(f"{table} names none of the {len(samples)} samples in its column id.")
-        samples = tuple(_with_row(each, rows.get(each.id, {}), table, problems) for each in samples)
+        ids = {each.id for each in known}
+        samples = tuple(_with_row(each, rows.get(each.id, {})) for each in samples)
+        problems += _oddities(table, [row for row in read if row["id"] in ids])
     return Dataset(found.root, found.layout, samples, tuple(problems))
 
 
-def _read_table(table: Path) -> dict[str, dict[str, str]]:
+def _read_table(table: Path) -> list[dict[str, str]]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = [_clean(row) for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{table} is no readable csv table ({error}): save it as UTF-8.") from error
+    except OSError as error:
+        raise BadInput(
+            f"{table} cannot be read ({error.strerror}); check that you may read it."
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(
+            f"{table} is no readable csv table ({error}): save it as csv in UTF-8."
+        ) from error
     if rows and "id" not in rows[0]:
         raise BadInput(f"{table} has the columns {', '.join(rows[0])}; expected one named id.")
-    return {row["id"]: row for row in rows}
+    return rows
 
 
 def _clean(row: dict[str, str]) -> dict[str, str]:
     """Strip the cells; drop those beyond the header, and give missing ones as empty."""
-    return {key: (value or "").strip() for key, value in row.items() if key}
+    return {key.strip().casefold(): (value or "").strip() for key, value in row.items() if key}
 
 
-def _with_row(sample: Sample, row: dict[str, str], table: Path, problems: list[str]) -> Sample:
-    fold = row.get("fold", "")
-    if fold and not fold.isdecimal():
-        problems.append(f"{table} gives {sample.id} the fold {fold!r}; expected a whole number.")
-    split = "test" if row.get("stardist_test") == "1" else row.get("split", "")
+def _with_row(sample: Sample, row: dict[str, str]) -> Sample:
+    is_test = row.get("stardist_test", "").casefold() in _YES
     return replace(
         sample,
         modality=row.get("modality", sample.modality),
         field=row.get("field", "") or row.get("group", "") or sample.field,
-        fold=int(fold) if fold.isdecimal() else sample.fold,
-        split=split if split in ("train", "test") else sample.split,
+        fold=sample.fold if (fold := _fold(row)) is None else fold,
+        split="test" if is_test else split_of(row.get("split", "")) or sample.split,
     )
+
+
+def _fold(row: dict[str, str]) -> int | None:
+    # With a cell left empty, other programs write all numbers of a column as 1.0.
+    fold = row.get("fold", "").removesuffix(".0")
+    return int(fold) if len(fold) < _MAX_DIGITS and fold.isdecimal() else None
+
+
+def _oddities(table: Path, rows: Sequence[dict[str, str]]) -> list[str]:
+    """Write one sentence for each kind of thing that cannot be used."""
+    count = Counter(row["id"] for row in rows)
+    several = [name for name in count if count[name] > 1]
+    folds = [row for row in rows if row.get("fold") and _fold(row) is None]
+    splits = [row for row in rows if row.get("split") and not split_of(row["split"])]
+    problems = []
+    if several:
+        problems.append(f"{table} has several rows for {_and_more(several)}; the last one counts.")
+    for odd, column, expected in (
+        (folds, "fold", "a whole number"),
+        (splits, "split", "train or test"),
+    ):
+        if odd:
+            who, value = _and_more([row["id"] for row in odd]), odd[0][column][:40]
+            problems.append(f"{table} gives {who} the {column} {value!r}; expected {expected}.")
+    return problems
+
+
+def _and_more(names: Sequence[str]) -> str:
+    """Name the first, and count the others."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 # --- splitting

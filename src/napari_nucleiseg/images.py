@@ -23,6 +23,10 @@ __all__ = [
 ]
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.8
+# The least difference that a float32 can show, as a share of its size; and sizes of float32
+# whose difference, or its inverse, may be none.
+_LEAST_SPAN = 1e-6
+_TINY, _HUGE = 1e-30, 1e30
 
 
 def read_image(path: str | PathLike[str]) -> np.ndarray:
@@ -37,8 +41,9 @@ def read_image(path: str | PathLike[str]) -> np.ndarray:
     Returns
     -------
     (H, W) or (H, W, 3) uint8, uint16 or float32
-        Pixels as stored, without alpha and with no EXIF rotation. A colour image whose
-        channels are equal comes as grey. Integers beyond 16 bit become float32.
+        Pixels as stored, without alpha and with no EXIF rotation; turned round where the
+        file says that 0 is white. A colour image whose channels are equal comes as grey.
+        Integers beyond 16 bit become float32.
 
     Raises
     ------
@@ -48,7 +53,7 @@ def read_image(path: str | PathLike[str]) -> np.ndarray:
     """
     path = Path(path)
     raster = decode(path)
-    return _collapse_grey(_plain(path, _colours(raster)))
+    return _collapse_grey(_plain(path, _shown(raster)))
 
 
 def read_image_size(path: str | PathLike[str]) -> tuple[int, int]:
@@ -120,6 +125,15 @@ def _colours(raster: Raster) -> np.ndarray:
     return raster.pixels if raster.palette is None else raster.palette[raster.pixels]
 
 
+def _shown(raster: Raster) -> np.ndarray:
+    """Give the pixels as a picture: black is low."""
+    pixels = _colours(raster)
+    # Of signed and float values nobody knows where black is.
+    if not raster.white_is_zero or pixels.dtype.kind not in "bu":
+        return pixels
+    return ~pixels
+
+
 def _plain(path: Path, pixels: np.ndarray) -> np.ndarray:
     """Bring pixels to uint8, uint16 or float32."""
     kind = pixels.dtype.kind
@@ -189,7 +203,8 @@ def intensity_range(image: np.ndarray) -> tuple[float, float]:
     Returns
     -------
     low, high : float
-        The 1st and 99.8th percentile; `high` is always above `low`.
+        The 1st and 99.8th percentile; `high` is always above `low`, by 1e-6 of their size
+        at least.
     """
     stride = max(1, int(np.sqrt(image.shape[0] * image.shape[1] / 2**20)))
     some = image[::stride, ::stride]
@@ -197,9 +212,13 @@ def intensity_range(image: np.ndarray) -> tuple[float, float]:
     if some.dtype == np.uint8:
         low, high = _percentiles_of_bytes(some, percentiles)
     else:
-        low, high = np.percentile(some, percentiles)
-    # The least difference that a float of this size can show.
-    return float(low), float(max(high, low + max(1e-6, abs(low) * 1e-6)))
+        # As float64, in which the difference of any two values of a file is finite.
+        is_float = some.dtype.kind == "f"
+        low, high = np.percentile(some.astype(np.float64) if is_float else some, percentiles)
+    least = max(abs(low), abs(high)) * _LEAST_SPAN
+    if high - low > max(least, _TINY):
+        return float(low), float(high)
+    return float(low), float(low + max(least, _LEAST_SPAN))
 
 
 def _percentiles_of_bytes(values: np.ndarray, percentiles: np.ndarray) -> np.ndarray:
@@ -240,7 +259,11 @@ def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
 
 def _scale(values: np.ndarray, low: float, high: float) -> np.ndarray:
     scaled = values.astype(np.float32)
-    scaled -= np.float32(low)
-    scaled *= np.float32(2.0 / (high - low))
+    if max(abs(low), abs(high)) > _HUGE:
+        scaled *= np.float32(0.25)
+        low, high = low / 4, high / 4
+    with np.errstate(over="ignore"):  # far above white is white
+        scaled -= np.float32(low)
+        scaled *= np.float32(2.0 / (high - low))
     scaled -= np.float32(1.0)
     return np.clip(scaled, -1.0, 1.0, out=scaled)

@@ -7,6 +7,7 @@ in `train_job`.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.atomic import NameTooLong, write_bytes_atomically
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import Sample, read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
@@ -104,7 +105,7 @@ def predict_samples(
         try:
             yield from _predict_sample(sample, predictor, config, decode, done, len(samples))
         except BadInput as error:
-            yield _problem(sample, error, done + 1, len(samples))
+            yield _problem(sample.id, _named(sample, error), done + 1, len(samples))
 
 
 def _predict_sample(
@@ -131,8 +132,14 @@ def _predict_sample(
     yield Progress(done + 1, total, sample.id, "sample", values)
 
 
-def _problem(sample: Sample, error: Exception, done: int, total: int) -> Progress:
-    return Progress(done, total, str(error), "problem", {"id": sample.id, "error": str(error)})
+def _named(sample: Sample, error: BadInput) -> str:
+    """Say which image it is about: the network knows no file."""
+    text = str(error)
+    return text if str(sample.image_path) in text else f"{sample.image_path}: {text}"
+
+
+def _problem(sample_id: str, text: str, done: int, total: int) -> Progress:
+    return Progress(done, total, text, "problem", {"id": sample_id, "error": text})
 
 
 def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable[str]) -> None:
@@ -157,13 +164,15 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
         path
         for each in samples
         for path in (out / f"{each.id}{suffix}" for suffix in suffixes)
-        if path.exists()
+        if os.path.exists(path)  # pathlib raises where the folder may not be entered
     ]
     if not there:
         return
-    given = {path.resolve() for each in samples for path in (each.image_path, *each.mask_paths)}
+    given = {
+        os.path.realpath(path) for each in samples for path in (each.image_path, *each.mask_paths)
+    }
     for path in there:
-        if path.resolve() in given or not is_marked(path):
+        if os.path.realpath(path) in given or not is_marked(path):
             raise BadInput(
                 f"{path} exists, and no prediction made it: nothing was written; name another "
                 "folder with --out."
@@ -184,6 +193,7 @@ def write_predictions(results: Iterable[Progress], out: Path) -> Iterator[Progre
     ------
     Progress
         As they came; those of kind "sample" hold "nuclei" and "path" instead of the arrays.
+        One whose name is too long for a file is a "problem".
 
     Raises
     ------
@@ -197,7 +207,11 @@ def write_predictions(results: Iterable[Progress], out: Path) -> Iterator[Progre
             continue
         labels = step.values["labels"]
         path = out / f"{step.values['id']}.tif"
-        write_bytes_atomically(path, encode_labels(labels))
+        try:
+            write_bytes_atomically(path, encode_labels(labels))
+        except NameTooLong as error:
+            yield _problem(step.values["id"], str(error), step.done, step.total)
+            continue
         values = {
             "id": step.values["id"],
             "nuclei": int(labels.max(initial=0)),
@@ -249,7 +263,7 @@ def evaluate(
         try:
             values = _score(sample, step.values["labels"])
         except BadInput as error:
-            yield _problem(sample, error, step.done, step.total)
+            yield _problem(sample.id, str(error), step.done, step.total)
             continue
         found.append((sample, values["scores"]))
         yield Progress(step.done, step.total, sample.id, "sample", values)

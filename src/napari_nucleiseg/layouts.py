@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -171,13 +172,38 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     try:
         with os.scandir(folder) as entries:
             shown = [e for e in entries if not e.name.startswith(".") and e.name != "__MACOSX"]
-            folders = [e.name for e in shown if e.is_dir() and e.name != OWN_FOLDER]
-            files = [e.name for e in shown if _is_image_name(e.name) and not e.is_dir()]
+            folders = [e.name for e in shown if _leads_to_folder(e) and e.name != OWN_FOLDER]
+            files = [e.name for e in shown if _is_image_name(e.name) and not _leads_to_folder(e)]
     except OSError as error:
-        raise BadInput(
-            f"{folder} cannot be listed ({error.strerror}); check that you may read it."
-        ) from error
+        raise _unlistable(folder, error) from error
     return _in_order(folder, folders), _in_order(folder, files)
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, or to where nobody may look
+        return False
+
+
+def _unlistable(folder: Path, error: OSError) -> BadInput:
+    return BadInput(f"{folder} cannot be listed ({error.strerror}); check that you may read it.")
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell whether a folder is there; where nobody may look is not where nothing is.
+
+    Raises
+    ------
+    BadInput
+        If the folder above may not be entered.
+    """
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except PermissionError as error:
+        raise _unlistable(path.parent, error) from error
+    except OSError:
+        return False
 
 
 def _in_order(folder: Path, names: Iterable[str]) -> list[Path]:
@@ -189,7 +215,7 @@ def _is_image_name(name: str) -> bool:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    return _entries(folder)[1] if os.path.isdir(folder) else []
+    return _entries(folder)[1] if _is_folder(folder) else []
 
 
 def _sample(image: Path, masks: Iterable[Path], layout: str) -> Sample:
@@ -209,10 +235,14 @@ def _kaggle(folder: Path, folders: Sequence[Path]) -> Found | None:
     for each in folders:
         if _SIDE.fullmatch(each.name.lower()):
             continue
-        sample = _kaggle_sample(each)
+        try:
+            sample = _kaggle_sample(each)
+        except BadInput as error:
+            problems.append(str(error))
+            continue
         if sample:
             samples.append(sample)
-        elif (each / "masks").is_dir() or (each / "images").is_dir():
+        elif _is_folder(each / "masks") or _is_folder(each / "images"):
             problems.append(
                 f"{each} needs one image in its folder images, or one named {each.name}: put it "
                 "there."
@@ -227,9 +257,9 @@ def _kaggle_sample(folder: Path) -> Sample | None:
     if not named and len(images) != 1:
         return None
     original = folder / _ORIGINAL_MASKS
-    masks = _files_in(original if original.is_dir() else folder / "masks")
+    masks = _files_in(original if _is_folder(original) else folder / "masks")
     image = (named or images)[0]
-    if not named and (image.stem in {mask.stem for mask in masks} or (folder / "labels").is_dir()):
+    if not named and (image.stem in {mask.stem for mask in masks} or _is_folder(folder / "labels")):
         return None
     return Sample(folder.name, image, tuple(masks), "kaggle", folder)
 
@@ -309,13 +339,25 @@ def _join(folder: Path, parts: Sequence[tuple[Found, str]]) -> Found | None:
 
 
 def _nested(folder: Path, folders: Sequence[Path], nesting: int) -> Found | None:
-    found = [each for each in (_find(path, nesting - 1) for path in folders) if each]
+    found: list[Found] = []
+    problems: list[BadInput] = []
+    for each in folders:
+        try:
+            below = _find(each, nesting - 1)
+        except BadInput as error:  # such as lost+found on a disk
+            problems.append(error)
+            continue
+        found += [below] if below else []
+    if problems and not found:
+        raise problems[0]
     if len(found) > 1:
         raise BadInput(
             f"{folder} holds several datasets ({found[0].root.name}, {found[1].root.name}"
             f"{', ...' if found[2:] else ''}): open one of them."
         )
-    return found[0] if found else None
+    if not found:
+        return None
+    return replace(found[0], problems=(*found[0].problems, *map(str, problems)))
 
 
 def _with_sides(parts: Sequence[Sequence[Sample]], sides: Sequence[str]) -> list[Sample]:

@@ -7,6 +7,7 @@ labels decide: a missing, foreign or corrupt `nucleiseg.json` never hides them.
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from dataclasses import asdict, dataclass, replace
@@ -98,7 +99,9 @@ def read_state(folder: Path) -> SampleState:
     record = read_record(folder)
     if record is not None:
         return record.state
-    return SampleState(Status.CORRECTED if (folder / LABELS).exists() else Status.UNLABELLED)
+    # os.path, because pathlib raises where the folder may not be entered.
+    has_labels = os.path.exists(folder / LABELS)
+    return SampleState(Status.CORRECTED if has_labels else Status.UNLABELLED)
 
 
 def write_state(folder: Path, state: SampleState) -> None:

@@ -17,6 +17,7 @@ Wherever a crash falls, `repair` finishes steps 3 and 4 from ``labels.tif``.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -214,7 +215,8 @@ def repair(folder: Path) -> bool:
     folder = Path(folder)
     with one_at_a_time, saving(folder / LABELS):
         discard_leftovers(folder)
-        if not (folder / LABELS).exists():
+        # os.path, because pathlib raises where the folder may not be entered.
+        if not os.path.exists(folder / LABELS):
             return False
         labels, header = read_label_file(folder / LABELS)
         record = _record_of(folder, labels, header)

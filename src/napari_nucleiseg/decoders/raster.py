@@ -48,11 +48,14 @@ class Raster:
         The colour of each index.
     lossy : bool
         True for JPEG, whose values are only near to what was saved.
+    white_is_zero : bool
+        True where 0 stands for white in a picture; ids and masks are not concerned.
     """
 
     pixels: np.ndarray
     palette: np.ndarray | None = None
     lossy: bool = False
+    white_is_zero: bool = False
 
 
 def check_size(path: Path, height: int, width: int) -> None:

@@ -19,6 +19,21 @@ from napari_nucleiseg.decoders.raster import (
 )
 from napari_nucleiseg.errors import BadInput
 
+_MAX_BYTES = 2**31
+_OTHER_COLOURS = (
+    tifffile.PHOTOMETRIC.CIELAB,
+    tifffile.PHOTOMETRIC.ICCLAB,
+    tifffile.PHOTOMETRIC.ITULAB,
+    tifffile.PHOTOMETRIC.LOGLUV,
+)
+# Kinds of JPEG, of which tifffile makes RGB.
+_TO_RGB = (
+    tifffile.COMPRESSION.OJPEG,
+    tifffile.COMPRESSION.JPEG,
+    tifffile.COMPRESSION.ALT_JPEG,
+    tifffile.COMPRESSION.JPEG_LOSSY,
+)
+
 # What tifffile logs of a damaged file would stand beside the one sentence that says it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
@@ -43,6 +58,7 @@ def only_page(path: Path, tif: tifffile.TiffFile) -> tifffile.TiffPage:
         pages = [page for page in full if not page.is_reduced and not page.is_mask]
         shape = tif.series[0].shape if tif.series else ()
         planes = max(len(pages), int(np.prod(shape[: -len(pages[0].shape)]))) if pages else 0
+        planes *= int(pages[0].imagedepth) if pages else 1
     except BROKEN as error:
         raise damaged(path, error) from error
     if not planes:
@@ -62,6 +78,7 @@ def decode_tiff(path: Path) -> Raster:
     with open_tiff(path) as tif:
         page = only_page(path, tif)
         _check_segments(path, tif, page)
+        _check_bytes(path, page)
         _check_channels(path, page)
         try:
             return _tiff_raster(path, page, page.asarray())
@@ -84,11 +101,26 @@ def _check_segments(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage)
     """See that all strips or tiles lie within the file."""
     size = tif.filehandle.size
     ends = [a + n for a, n in zip(page.dataoffsets, page.databytecounts, strict=False)]
-    if not ends or max(ends) > size or page.imagedepth != 1:
+    if not ends or max(ends) > size:
         raise damaged(path, f"{max(ends, default=0)} bytes expected, {size} found")
 
 
+def _check_bytes(path: Path, page: tifffile.TiffPage) -> None:
+    """Refuse a small file that unfolds into more memory than a computer has."""
+    if page.nbytes > _MAX_BYTES:
+        raise BadInput(
+            f"{path} holds {page.nbytes / 2**30:.1f} GiB of pixels; at most "
+            f"{_MAX_BYTES // 2**30} GiB are read: save it with 8 or 16 bit, or cut it into parts."
+        )
+
+
 def _check_channels(path: Path, page: tifffile.TiffPage) -> None:
+    is_ycbcr = page.photometric == tifffile.PHOTOMETRIC.YCBCR
+    if page.photometric in _OTHER_COLOURS or (is_ycbcr and page.compression not in _TO_RGB):
+        raise BadInput(
+            f"{path} holds its colours as {tifffile.PHOTOMETRIC(page.photometric).name}; expected "
+            "grey, RGB or RGBA: save it as RGB."
+        )
     channels, rgb = page.samplesperpixel, page.photometric == tifffile.PHOTOMETRIC.RGB
     alpha = channels == GREY_ALPHA and bool(page.extrasamples)
     if channels in (1, 3) or alpha or (channels == RGBA and rgb):
@@ -107,7 +139,5 @@ def _tiff_raster(path: Path, page: tifffile.TiffPage, pixels: np.ndarray) -> Ras
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
         indices = pixels.astype(np.uint8) if pixels.dtype.kind == "b" else pixels
         return Raster(indices, (page.colormap.T >> 8).astype(np.uint8))
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind in "bu":
-        top = True if pixels.dtype.kind == "b" else np.iinfo(pixels.dtype).max
-        pixels = np.logical_not(pixels) if top is True else top - pixels
-    return Raster(without_alpha(pixels))
+    white_is_zero = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    return Raster(without_alpha(pixels), white_is_zero=white_is_zero)
