@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as _state
+from napari_nucleiseg._ort import onnxruntime, ort_state
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -36,14 +35,14 @@ _PROBE = (
 )
 
 RUNTIME_ERRORS: tuple[type[BaseException], ...] = (
-    _state.EPFail,
-    _state.Fail,
-    _state.InvalidArgument,
-    _state.InvalidGraph,
-    _state.InvalidProtobuf,
-    _state.NoModel,
-    _state.NotImplemented,
-    _state.RuntimeException,
+    ort_state.EPFail,
+    ort_state.Fail,
+    ort_state.InvalidArgument,
+    ort_state.InvalidGraph,
+    ort_state.InvalidProtobuf,
+    ort_state.NoModel,
+    ort_state.NotImplemented,
+    ort_state.RuntimeException,
     MemoryError,
     RuntimeError,
     ValueError,

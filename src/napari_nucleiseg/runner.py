@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime
 
+from napari_nucleiseg._ort import onnxruntime
 from napari_nucleiseg.device import (
     CPU,
     RUNTIME_ERRORS,

@@ -7,9 +7,8 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
+from napari_nucleiseg._ort import onnxruntime, ort_state
 from napari_nucleiseg.device import RUNTIME_ERRORS, first_line, session_options
 from napari_nucleiseg.model_check import refuse
 
@@ -67,11 +66,11 @@ def _bounded_session(graph: bytes) -> onnxruntime.InferenceSession:
 @functools.cache
 def _register_bounded_memory() -> None:
     """Offer memory with an upper end to the sessions that ask for it, once a process."""
-    memory = _state.OrtMemoryInfo(
-        "Cpu", _state.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, _state.OrtMemType.DEFAULT
+    memory = ort_state.OrtMemoryInfo(
+        "Cpu", ort_state.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort_state.OrtMemType.DEFAULT
     )
     as_requested, default = 1, -1
-    limits = _state.OrtArenaCfg(MAX_BYTES, as_requested, default, default)
+    limits = ort_state.OrtArenaCfg(MAX_BYTES, as_requested, default, default)
     onnxruntime.create_and_register_allocator(memory, limits)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 import onnx
-import onnxruntime
 
+from napari_nucleiseg._ort import onnxruntime
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn.onnx_graph import fold_norm, with_pixel_shuffle, with_resize
 from napari_nucleiseg.nn.validation import maps_from_logits
