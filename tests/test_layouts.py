@@ -101,6 +101,15 @@ def test_a_forbidden_folder_beside_the_one_dataset_stops_nobody(
         find_samples(tmp_path)
 
 
+def test_a_dataset_of_which_a_part_is_forbidden_is_not_replaced_by_its_neighbour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, "cells/images/a.png", "cells/images/b.png", "cells/masks/a.png", "other/a.png")
+    forbid(monkeypatch, tmp_path / "cells/masks")
+    with pytest.raises(BadInput, match="cells/masks cannot be listed"):
+        find_samples(tmp_path)
+
+
 def test_a_link_in_a_circle_counts_as_an_image_that_cannot_be_read(tmp_path: Path) -> None:
     made(tmp_path, "a.png")
     (tmp_path / "circle.png").symlink_to("circle.png")

@@ -213,8 +213,12 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _unlistable(folder: Path, error: OSError) -> BadInput:
-    return BadInput(f"{folder} cannot be listed ({error.strerror}); check that you may read it.")
+class _Unlistable(BadInput):
+    """A folder may not be listed or entered."""
+
+
+def _unlistable(folder: Path, error: OSError) -> _Unlistable:
+    return _Unlistable(f"{folder} cannot be listed ({error.strerror}); check that you may read it.")
 
 
 def _is_folder(path: Path) -> bool:
@@ -260,7 +264,7 @@ def _kaggle(folder: Path, folders: Sequence[Path]) -> Found | None:
             continue
         try:
             sample = _kaggle_sample(each)
-        except BadInput as error:
+        except _Unlistable as error:
             problems.append(str(error))
             continue
         if sample:
@@ -393,12 +397,14 @@ def _join(folder: Path, parts: Sequence[tuple[Found, str]]) -> Found | None:
 
 def _nested(folder: Path, folders: Sequence[Path], nesting: int) -> Found | None:
     found: list[Found] = []
-    problems: list[BadInput] = []
+    problems: list[_Unlistable] = []
     for each in folders:
         try:
             below = _find(each, nesting - 1)
-        except BadInput as error:  # such as lost+found on a disk
-            problems.append(error)
+        except _Unlistable as error:
+            if _is_listable(each):  # so something in it that may be a dataset is not
+                raise
+            problems.append(error)  # such as lost+found on a disk
             continue
         found += [below] if below else []
     if problems and not found:
@@ -411,6 +417,14 @@ def _nested(folder: Path, folders: Sequence[Path], nesting: int) -> Found | None
     if not found:
         return None
     return replace(found[0], problems=(*found[0].problems, *map(str, problems)))
+
+
+def _is_listable(folder: Path) -> bool:
+    try:
+        os.scandir(folder).close()
+    except OSError:
+        return False
+    return True
 
 
 def _with_sides(parts: Sequence[Sequence[Sample]], sides: Sequence[str]) -> list[Sample]:
