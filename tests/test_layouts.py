@@ -101,10 +101,38 @@ def test_a_forbidden_folder_beside_the_one_dataset_stops_nobody(
         find_samples(tmp_path)
 
 
+def test_a_dataset_of_which_a_part_is_forbidden_is_not_replaced_by_its_neighbour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, "cells/images/a.png", "cells/images/b.png", "cells/masks/a.png", "other/a.png")
+    forbid(monkeypatch, tmp_path / "cells/masks")
+    with pytest.raises(BadInput, match="cells/masks cannot be listed"):
+        find_samples(tmp_path)
+
+
 def test_a_link_in_a_circle_counts_as_an_image_that_cannot_be_read(tmp_path: Path) -> None:
     made(tmp_path, "a.png")
     (tmp_path / "circle.png").symlink_to("circle.png")
     assert [each.id for each in find_samples(tmp_path).samples] == ["a", "circle"]
+
+
+def test_a_second_image_of_kaggle_samples_is_spoken_of(tmp_path: Path) -> None:
+    made(tmp_path, "a/images/a.png", "a/images/a.tif", "a/masks/1.png", "b/images/b.png")
+    found = find_samples(tmp_path)
+    assert [each.image_path.name for each in found.samples] == ["a.png", "b.png"]
+    (problem,) = found.problems
+    assert f"{tmp_path / 'a/images/a.tif'} is passed over" in problem
+    made(tmp_path, "b/images/c.png")
+    (problem,) = find_samples(tmp_path).problems
+    assert "a.tif and 1 more images are passed over" in problem
+
+
+@pytest.mark.parametrize("image", ["a/images/a.png", "images/a.png"])
+def test_masks_of_kinds_that_are_not_read_are_spoken_of(tmp_path: Path, image: str) -> None:
+    masks = str(Path(image).parent.parent / "masks")
+    made(tmp_path, image, f"{masks}/1.BMP", f"{masks}/2.npy", f"{masks}/readme.txt")
+    (problem,) = find_samples(tmp_path).problems
+    assert "1.BMP and 1 more files of masks are of a kind that is not read" in problem
 
 
 def test_train_and_test_with_inputs(tmp_path: Path) -> None:
@@ -143,20 +171,32 @@ def test_ids_that_differ_in_case_alone_are_numbered(tmp_path: Path) -> None:
     if (made(tmp_path, "A.tif") / "a.tif").exists():
         pytest.skip("this file system ignores case")
     made(tmp_path, "a.tif", "a-2.tif")
-    ids = [each.id for each in find_samples(tmp_path).samples]
-    assert len({each.casefold() for each in ids}) == 3
+    samples = find_samples(tmp_path).samples
+    assert len({each.id.casefold() for each in samples}) == 3
+    (third,) = (each for each in samples if each.image_path.name == "a-2.tif")
+    assert third.id == "a-2", "whose id is nobody else's keeps it"
 
 
 @pytest.mark.parametrize(
     ("names", "ids", "said"),
     [
         (["a.tif", "b.tif", "test/c.tif"], ["a", "b"], "1 image in test is passed over"),
+        (
+            ["a.tif", "b.tif", "c.tif", "x/images/x.png", "y/images/y.png"],
+            ["a", "b", "c"],
+            "2 images in x and 1 more folders are passed over: put them into a folder",
+        ),
         (["a.tif", "b.tif", "first test of stain/c.tif"], ["a", "b"], "first test of stain"),
         (["overview.png", "train/a.tif", "test/b.tif"], ["a", "b"], "1 image in"),
         (["a.tif", "images/b.tif", "images/c.tif"], ["b", "c"], "a.tif, is passed over"),
         (["a.tif", "x/images/x.png", "y/images/y.png"], ["x", "y"], "a.tif, is passed over"),
         (["a.tif", "b.tif", "x/images/x.png", "x/masks/1.png"], ["x"], "a.tif, are passed over"),
         (["a.tif", "b.tif", "images/x.png", "masks/x.png"], ["x"], "a.tif, are passed over"),
+        (
+            ["a.tif", "b.tif", "images/x.png", "images/nucleiseg/x/labels.tif"],
+            ["x"],
+            "a.tif, are passed over",
+        ),
     ],
 )
 def test_images_beside_a_dataset_are_spoken_of(
@@ -192,6 +232,24 @@ def test_a_test_folder_without_masks_and_with_a_single_image(tmp_path: Path) -> 
     found = find_samples(tmp_path)
     assert found.layout == "labels"
     assert [each.split for each in found.samples] == ["train", "train", "test"]
+
+
+@pytest.mark.parametrize("names", [("\u00e9", "e\u0301"), ("e\u0301", "\u00e9")])
+def test_an_accent_may_be_written_in_two_ways(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Macs write it as a letter of its own."""
+    image, mask = names
+    two = made(tmp_path / "two", f"images/{image}.png", "images/b.png", f"masks/{mask}.png")
+    assert masks_of(two) == {"b": [], image: [f"masks/{mask}.png"]}
+    flat = made(tmp_path / "flat", f"{image}.png", f"{mask}_masks.png", f"{mask}_flows.tif")
+    assert masks_of(flat) == {image: [f"{mask}_masks.png"]}
+
+
+def test_names_that_differ_in_the_writing_of_an_accent_alone_are_two(tmp_path: Path) -> None:
+    names = ["\u00e9.png", "e\u0301.png"]
+    made(tmp_path, *(f"{folder}/{name}" for folder in ("images", "masks") for name in names))
+    if len(list((tmp_path / "images").iterdir())) == 1:
+        pytest.skip("this file system takes them for one")
+    assert masks_of(tmp_path) == {name[:-4]: [f"masks/{name}"] for name in names}
 
 
 def test_masks_without_an_image_are_spoken_of(tmp_path: Path) -> None:

@@ -21,11 +21,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import IMAGE_SUFFIXES
 from napari_nucleiseg.pairing import (
-    image_name,
+    image_of,
     is_annotation,
     mask_names,
     masks_by_stem,
@@ -38,6 +39,8 @@ OWN_FOLDER = "nucleiseg"
 _IMAGE_FOLDERS = ("inputs", "input", "images", "image")
 _MASK_FOLDERS = ("masks", "labels", "mask", "label")
 _ORIGINAL_MASKS = "masks.original"
+_LABELS = "labels.tif"
+_UNREAD_SUFFIXES = (".bmp", ".gif", ".mat", ".npy", ".npz", ".roi", ".webp")
 _SIDE = re.compile("(train|training|val|valid|validation)|(test|testing)")
 _SPLIT = re.compile(f"(?:^|[^a-z])(?:{_SIDE.pattern})(?:[^a-z]|$)")
 _MAX_NESTING = 2
@@ -134,7 +137,7 @@ def _nothing_found(folder: Path) -> str:
 
 def _find(folder: Path, nesting: int) -> Found | None:
     """Try the layouts, the most specific first."""
-    folders, files = _entries(folder)
+    folders, files, _ = _entries(folder)
     found = _kaggle(folder, folders) or _paired(folder, folders) or _splits(folder, folders)
     if files:
         found = _with_files(folder, files, found)
@@ -148,14 +151,23 @@ def _with_files(folder: Path, files: Sequence[Path], found: Found | None) -> Fou
     own = _beside(folder)
     if found is None or own is None or any(each.folder == folder for each in found.samples):
         return found or own  # the files of one sample stand in its folder
-    is_annotated = any(each.mask_paths for each in found.samples)
-    if len(own.samples) > len(found.samples) and not is_annotated:
-        below = found.samples[0].image_path.relative_to(folder).parts[0]
-        text = f"{_passed_over(len(found.samples), f'in {below}')}: open {folder / below}."
-        return replace(own, problems=(*own.problems, text))
+    if len(own.samples) > len(found.samples) and not any(map(_is_annotated, found.samples)):
+        return replace(own, problems=(*own.problems, _below_passed_over(folder, found.samples)))
     where = f"in {folder} itself, such as {files[0].name},"
     text = f"{_passed_over(len(files), where)}: put them into a folder of their own."
     return replace(found, problems=(*found.problems, text))
+
+
+def _is_annotated(sample: Sample) -> bool:
+    return bool(sample.mask_paths) or os.path.lexists(sample.folder / _LABELS)
+
+
+def _below_passed_over(folder: Path, samples: Sequence[Sample]) -> str:
+    names = list(dict.fromkeys(each.image_path.relative_to(folder).parts[0] for each in samples))
+    if len(names) == 1:
+        return f"{_passed_over(len(samples), f'in {names[0]}')}: open {folder / names[0]}."
+    where = f"in {names[0]} and {len(names) - 1} more folders"
+    return f"{_passed_over(len(samples), where)}: put them into a folder of their own."
 
 
 def _passed_over(count: int, where: str) -> str:
@@ -163,20 +175,35 @@ def _passed_over(count: int, where: str) -> str:
     return f"{images.format(where)} passed over"
 
 
-def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """List the folders and the image files of a folder, in natural order.
+class _Entries(NamedTuple):
+    """What a folder holds, in natural order.
 
-    What has an image's name and is no folder counts as an image file, so that a pipe or
-    a broken link is spoken of when it is read.
+    Of files, what has the name of an image counts as one, so that a pipe or a broken link
+    is spoken of when it is read; `unread` may be masks, but of kinds that are not read.
     """
+
+    folders: list[Path]
+    files: list[Path]
+    unread: list[Path]
+
+
+def _entries(folder: Path) -> _Entries:
     try:
         with os.scandir(folder) as entries:
             shown = [e for e in entries if not e.name.startswith(".") and e.name != "__MACOSX"]
-            folders = [e.name for e in shown if _leads_to_folder(e) and e.name != OWN_FOLDER]
-            files = [e.name for e in shown if _is_image_name(e.name) and not _leads_to_folder(e)]
     except OSError as error:
         raise _unlistable(folder, error) from error
-    return _in_order(folder, folders), _in_order(folder, files)
+    folders, files, unread = [], [], []
+    for each in shown:
+        name = each.name.lower()
+        if _leads_to_folder(each):
+            folders.append(each.name)
+        elif name.endswith(IMAGE_SUFFIXES):
+            files.append(each.name)
+        elif name.endswith(_UNREAD_SUFFIXES):
+            unread.append(each.name)
+    folders = [name for name in folders if name != OWN_FOLDER]
+    return _Entries(*(_in_order(folder, names) for names in (folders, files, unread)))
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
@@ -186,8 +213,12 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _unlistable(folder: Path, error: OSError) -> BadInput:
-    return BadInput(f"{folder} cannot be listed ({error.strerror}); check that you may read it.")
+class _Unlistable(BadInput):
+    """A folder may not be listed or entered."""
+
+
+def _unlistable(folder: Path, error: OSError) -> _Unlistable:
+    return _Unlistable(f"{folder} cannot be listed ({error.strerror}); check that you may read it.")
 
 
 def _is_folder(path: Path) -> bool:
@@ -210,12 +241,8 @@ def _in_order(folder: Path, names: Iterable[str]) -> list[Path]:
     return [folder / name for name in sorted(names, key=natural_key)]
 
 
-def _is_image_name(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES)
-
-
-def _files_in(folder: Path) -> list[Path]:
-    return _entries(folder)[1] if _is_folder(folder) else []
+def _entries_in(folder: Path) -> _Entries:
+    return _entries(folder) if _is_folder(folder) else _Entries([], [], [])
 
 
 def _sample(image: Path, masks: Iterable[Path], layout: str) -> Sample:
@@ -228,40 +255,68 @@ def _sample(image: Path, masks: Iterable[Path], layout: str) -> Sample:
 
 def _kaggle(folder: Path, folders: Sequence[Path]) -> Found | None:
     own = _kaggle_sample(folder)
-    if own and (own.mask_paths or own.image_path.stem == folder.name):
-        return Found(folder, "kaggle", (own,))
-    samples: list[Sample] = []
+    if own and (own.sample.mask_paths or own.sample.image_path.stem == folder.name):
+        return Found(folder, "kaggle", (own.sample,), _left_out([own]))
+    found: list[_KaggleSample] = []
     problems: list[str] = []
     for each in folders:
         if _SIDE.fullmatch(each.name.lower()):
             continue
         try:
             sample = _kaggle_sample(each)
-        except BadInput as error:
+        except _Unlistable as error:
             problems.append(str(error))
             continue
         if sample:
-            samples.append(sample)
+            found.append(sample)
         elif _is_folder(each / "masks") or _is_folder(each / "images"):
             problems.append(
                 f"{each} needs one image in its folder images, or one named {each.name}: put it "
                 "there."
             )
-    return Found(folder, "kaggle", tuple(samples), tuple(problems)) if samples else None
+    samples = tuple(each.sample for each in found)
+    return Found(folder, "kaggle", samples, (*problems, *_left_out(found))) if samples else None
 
 
-def _kaggle_sample(folder: Path) -> Sample | None:
+class _KaggleSample(NamedTuple):
+    sample: Sample
+    other_images: list[Path]
+    unread_masks: list[Path]
+
+
+def _left_out(found: Iterable[_KaggleSample]) -> tuple[str, ...]:
+    """Write one sentence for all images, and one for all masks, that are not used."""
+    found = list(found)
+    images = [path for each in found for path in each.other_images]
+    problems = _unread_masks([path for each in found for path in each.unread_masks])
+    if images:
+        others = f"and {len(images) - 1} more images are" if images[1:] else "is"
+        beside = "beside the image of the sample: keep one image in each folder images"
+        problems += (f"{images[0]} {others} passed over, {beside}.",)
+    return problems
+
+
+def _unread_masks(paths: Sequence[Path]) -> tuple[str, ...]:
+    if not paths:
+        return ()
+    others = f"and {len(paths) - 1} more files of masks are" if paths[1:] else "is"
+    return (f"{paths[0]} {others} of a kind that is not read: save masks as PNG or TIFF.",)
+
+
+def _kaggle_sample(folder: Path) -> _KaggleSample | None:
     """Take a folder as one sample, unless its images pair with masks of the same name."""
-    images = _files_in(folder / "images")
+    images = _entries_in(folder / "images").files
     named = [image for image in images if image.stem == folder.name]
     if not named and len(images) != 1:
         return None
     original = folder / _ORIGINAL_MASKS
-    masks = _files_in(original if _is_folder(original) else folder / "masks")
+    _, masks, unread = _entries_in(original if _is_folder(original) else folder / "masks")
     image = (named or images)[0]
-    if not named and (image.stem in {mask.stem for mask in masks} or _is_folder(folder / "labels")):
+    stems = {mask.stem for mask in (*masks, *unread)}
+    if not named and (image.stem in stems or _is_folder(folder / "labels")):
         return None
-    return Sample(folder.name, image, tuple(masks), "kaggle", folder)
+    sample = Sample(folder.name, image, tuple(masks), "kaggle", folder)
+    return _KaggleSample(sample, [each for each in images if each != image], unread)
 
 
 # --- merged, labels
@@ -269,19 +324,21 @@ def _kaggle_sample(folder: Path) -> Sample | None:
 
 def _paired(folder: Path, folders: Sequence[Path]) -> Found | None:
     images_folder = _first_named(folders, _IMAGE_FOLDERS)
-    images = _files_in(images_folder) if images_folder else []
+    images = _entries_in(images_folder).files if images_folder else []
     if not images_folder or not images:
         return None
     masks_folder = _first_named(folders, _MASK_FOLDERS)
     images, problems = one_for_each_stem(images)
     names = mask_names(image.stem for image in images)
-    masks = masks_by_stem(_files_in(masks_folder) if masks_folder else [], names)
+    _, files, unread = _entries_in(masks_folder) if masks_folder else ([], [], [])
+    masks = masks_by_stem(files, names)
     layout = "merged" if images_folder.name.lower().startswith("input") else "labels"
     samples = tuple(_sample(image, masks.pop(image.stem, ()), layout) for image in images)
     left = [path for paths in masks.values() for path in paths]
     if left:
         others = f"and {len(left) - 1} more masks have" if left[1:] else "has"
         problems += (f"{left[0]} {others} no image of that name in {images_folder}: add it.",)
+    problems += _unread_masks(unread)
     return Found(folder, layout if masks_folder else "images", samples, problems)
 
 
@@ -295,9 +352,9 @@ def _first_named(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
 
 def _beside(folder: Path) -> Found | None:
     """Take the files of one folder, some of which may be masks of others."""
-    files = _entries(folder)[1]
+    files = _entries(folder).files
     names = mask_names(path.stem for path in files)
-    belongs = {path for path in files if image_name(path.stem) in names}
+    belongs = {path for path in files if image_of(path.stem, names)}
     images, problems = one_for_each_stem([path for path in files if path not in belongs])
     annotations = [path for path in files if path in belongs and is_annotation(path.stem)]
     masks = masks_by_stem(annotations, names)
@@ -340,12 +397,14 @@ def _join(folder: Path, parts: Sequence[tuple[Found, str]]) -> Found | None:
 
 def _nested(folder: Path, folders: Sequence[Path], nesting: int) -> Found | None:
     found: list[Found] = []
-    problems: list[BadInput] = []
+    problems: list[_Unlistable] = []
     for each in folders:
         try:
             below = _find(each, nesting - 1)
-        except BadInput as error:  # such as lost+found on a disk
-            problems.append(error)
+        except _Unlistable as error:
+            if _is_listable(each):  # so something in it that may be a dataset is not
+                raise
+            problems.append(error)  # such as lost+found on a disk
             continue
         found += [below] if below else []
     if problems and not found:
@@ -360,6 +419,14 @@ def _nested(folder: Path, folders: Sequence[Path], nesting: int) -> Found | None
     return replace(found[0], problems=(*found[0].problems, *map(str, problems)))
 
 
+def _is_listable(folder: Path) -> bool:
+    try:
+        os.scandir(folder).close()
+    except OSError:
+        return False
+    return True
+
+
 def _with_sides(parts: Sequence[Sequence[Sample]], sides: Sequence[str]) -> list[Sample]:
     """Tell apart samples of one name in ``train`` and ``test``."""
     count = Counter(each.id.casefold() for part in parts for each in part)
@@ -372,10 +439,11 @@ def _with_sides(parts: Sequence[Sequence[Sample]], sides: Sequence[str]) -> list
 
 def _with_unique_ids(samples: Sequence[Sample]) -> Iterator[Sample]:
     """Give a number to each id that is taken, as a file system sees it that ignores case."""
+    given = {each.id.casefold() for each in samples}
     taken: set[str] = set()
     for each in samples:
         name, number = each.id, 1
-        while name.casefold() in taken:
+        while name.casefold() in taken or (number > 1 and name.casefold() in given):
             number += 1
             name = f"{each.id}-{number}"
         taken.add(name.casefold())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,6 +22,21 @@ def image_name(stem: str) -> str | None:
     return None
 
 
+def image_of(stem: str, names: dict[str, str]) -> str | None:
+    """Stem of the image, of those in `names`, that a mask or by-product belongs to."""
+    name = image_name(stem)
+    return None if name is None else _look_up(name, names)
+
+
+def _look_up(name: str, names: dict[str, str]) -> str | None:
+    return names.get(name, names.get(_composed(name)))
+
+
+def _composed(text: str) -> str:
+    # macOS and some archives write an accent as a letter of its own.
+    return unicodedata.normalize("NFC", text)
+
+
 def is_annotation(stem: str) -> bool:
     """Whether a file of this stem is a mask by its name."""
     return _MASK_ENDING.search(stem) is not None
@@ -32,7 +48,8 @@ def mask_names(stems: Iterable[str]) -> dict[str, str]:
     That is the image's stem, or, as Cellpose's data has it, the stem without ``_img``.
     """
     stems = list(stems)
-    return {_IMAGE_ENDING.sub("", stem): stem for stem in stems} | {stem: stem for stem in stems}
+    short = {_IMAGE_ENDING.sub("", stem): stem for stem in stems} | {stem: stem for stem in stems}
+    return {_composed(name): stem for name, stem in short.items()} | short
 
 
 def masks_by_stem(masks: Sequence[Path], names: dict[str, str]) -> dict[str, tuple[Path, ...]]:
@@ -40,7 +57,7 @@ def masks_by_stem(masks: Sequence[Path], names: dict[str, str]) -> dict[str, tup
     by_stem: dict[str, tuple[Path, ...]] = {}
     for mask in one_for_each_stem(masks)[0]:
         name = _MASK_ENDING.sub("", mask.stem)
-        by_stem.setdefault(names.get(name, name), (mask,))
+        by_stem.setdefault(_look_up(name, names) or name, (mask,))
     return by_stem
 
 
