@@ -177,7 +177,7 @@ def test_predict_replaces_no_file_that_is_no_prediction(
     before = {each: each.read_bytes() for each in folder.iterdir()}
     command = ["predict", str(source), "--model", model, *flags, "--out"]
     assert main([*command, str(folder)]) == 1
-    assert "no prediction made it" in capsys.readouterr().err
+    assert "is the folder of the images" in capsys.readouterr().err
     assert {each: each.read_bytes() for each in folder.iterdir()} == before
     assert main([*command, str(tmp_path / "out")]) == 0
     assert main([*command, str(tmp_path / "out")]) == 0, "its own files it replaces"

@@ -71,9 +71,20 @@ def test_16_bit_png_keeps_its_depth_and_the_order_of_its_channels(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_alpha_is_dropped(tmp_path: Path, name: str) -> None:
-    rgba = np.concatenate([COLOUR, ALPHA], axis=2)
-    options = {"photometric": "rgb"} if name.endswith("tif") else {}
+    # The fourth channel of a TIFF may be anything; where it is the same everywhere, it is alpha.
+    is_tiff = name.endswith("tif")
+    alpha = np.full_like(ALPHA, 255) if is_tiff else ALPHA
+    rgba = np.concatenate([COLOUR, alpha], axis=2)
+    options = {"photometric": "rgb"} if is_tiff else {}
     np.testing.assert_array_equal(read_image(saved(tmp_path / name, rgba, **options)), COLOUR)
+
+
+def test_a_fourth_channel_of_a_tiff_that_shows_something_is_not_dropped(tmp_path: Path) -> None:
+    nuclei = np.zeros((*GREY.shape, 4), np.uint8)
+    nuclei[2:5, 2:5, 3] = 200
+    tifffile.imwrite(tmp_path / "a.tif", nuclei, photometric="rgb")
+    with pytest.raises(BadInput, match="four channels"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_grey_with_alpha_comes_as_grey(tmp_path: Path) -> None:

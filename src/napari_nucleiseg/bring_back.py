@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,13 +81,13 @@ def _retire(folder: Path) -> list[str]:
 
 def _keep(path: Path) -> None:
     """Copy labels that are about to be replaced: another window may have saved them since."""
-    if path.exists():
+    if os.path.exists(path):
         with saving(path):
             write_bytes_atomically(kept_path(path), path.read_bytes())
 
 
 def _has_later(sample: Sample, state: SampleState) -> bool:
-    if not (sample.folder / LABELS).exists():
+    if not os.path.exists(sample.folder / LABELS):
         return False
     return read_state(sample.folder).saved_at > state.saved_at
 
@@ -95,7 +96,7 @@ def _bring_one(sample: Sample, source: Path) -> str:
     """Copy the correction of one sample; gives the reason if it has to stay."""
     if has_unsaved(source):
         return f"{sample.id} has unsaved strokes in {source}: go to it, and save them."
-    if not (source / LABELS).exists():
+    if not os.path.exists(source / LABELS):
         return ""
     state = read_state(source)
     try:

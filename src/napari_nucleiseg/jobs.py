@@ -156,10 +156,16 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
     Raises
     ------
     BadInput
-        If one of these files exists and an earlier prediction has not made it, or if it is an
-        image or an annotation of the samples.
+        If the folder is that of the images, where labels would be taken for images the next
+        time; or if one of these files exists and no prediction has made it.
     """
     samples, suffixes = list(samples), list(suffixes)
+    folders = {each.image_path.parent for each in samples}
+    if os.path.realpath(out) in {os.path.realpath(each) for each in folders}:
+        raise BadInput(
+            f"{out} is the folder of the images, where labels would be taken for images the next "
+            "time: name another folder with --out."
+        )
     there = [
         path
         for each in samples
@@ -168,11 +174,8 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
     ]
     if not there:
         return
-    given = {
-        os.path.realpath(path) for each in samples for path in (each.image_path, *each.mask_paths)
-    }
     for path in there:
-        if os.path.realpath(path) in given or not is_marked(path):
+        if not is_marked(path):
             raise BadInput(
                 f"{path} exists, and no prediction made it: nothing was written; name another "
                 "folder with --out."

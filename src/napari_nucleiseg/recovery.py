@@ -99,7 +99,7 @@ def read_recovery(folder: Path, image_sha256: str) -> Recovery | None:
         ``recovery.kept-<time>.tif``, where the next recovery file does not replace it.
     """
     path = Path(folder) / RECOVERY
-    if not path.exists():
+    if not os.path.exists(path):
         return None
     saved = _saved_sha256(Path(folder))
     try:
@@ -107,7 +107,7 @@ def read_recovery(folder: Path, image_sha256: str) -> Recovery | None:
         values = json.loads(header)
         recovery = Recovery(labels, tuple(map(int, values["touched"])), str(values["written_at"]))
         base = (values["image_sha256"], values["labels_sha256"])
-    except (BadInput, KeyError, TypeError, ValueError, RecursionError):
+    except (BadInput, KeyError, OverflowError, TypeError, ValueError, RecursionError):
         _set_aside(path)
         return None
     if labels_sha256(labels) == saved:
@@ -136,7 +136,7 @@ def has_unsaved(folder: Path) -> bool:
 
 
 def _saved_sha256(folder: Path) -> str:
-    if not (folder / LABELS).exists():
+    if not os.path.exists(folder / LABELS):
         return ""
     try:
         return labels_sha256(read_label_file(folder / LABELS)[0])

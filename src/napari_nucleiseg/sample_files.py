@@ -234,10 +234,10 @@ def source_folder(sample: Sample, folder: Path) -> Path:
     """Choose the folder that labels, prediction and status are read from, all of one."""
     if folder == sample.folder:
         return folder
-    if (folder / LABELS).exists():
+    if os.path.exists(folder / LABELS):
         return folder
-    is_begun = any((folder / name).exists() for name in (PREDICTION, STATE))
-    return folder if is_begun and not (sample.folder / LABELS).exists() else sample.folder
+    is_begun = any(os.path.exists(folder / name) for name in (PREDICTION, STATE))
+    return folder if is_begun and not os.path.exists(sample.folder / LABELS) else sample.folder
 
 
 def _image_sha256(image: np.ndarray) -> str:
@@ -253,7 +253,7 @@ def _read_best_labels(
     prediction = kept[0] if kept is not None and kept[0].shape == shape else None
     labels = read_labels(sample, shape)
     if labels is not None:
-        corrected = (sample.folder / LABELS).exists()
+        corrected = os.path.exists(sample.folder / LABELS)
         origin = Origin.CORRECTION if corrected else Origin.ANNOTATION
         return labels, origin, prediction if state.model else None
     if prediction is not None:

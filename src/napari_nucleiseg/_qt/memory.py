@@ -20,7 +20,7 @@ def _settings() -> QSettings:
 
 def recent_datasets() -> list[Path]:
     """List the datasets opened last that are still there, the latest first."""
-    return [Path(each) for each in _strings(RECENT) if Path(each).exists()]
+    return [Path(each) for each in _strings(RECENT) if os.path.exists(each)]
 
 
 def remember_dataset(path: Path) -> None:

@@ -210,7 +210,7 @@ def read_with_corrections(path: Path) -> Iterator[Progress]:
         (of the folder where its corrections are written instead, or None), and "away" (that
         folder if it is out of reach, or None).
     """
-    if path.suffix.lower() == ".zip" and path.is_file():
+    if path.suffix.lower() == ".zip" and os.path.isfile(path):
         for step in extract(path, place_to_extract(path), along=_table_beside(path)):
             yield step
             path = step.values.get("folder", path)
@@ -248,7 +248,7 @@ def _without_collections() -> Iterator[None]:
 def _lock(folder: Path | None) -> tuple[DatasetLock | None, str]:
     if folder is None:
         return None, ""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         # Made anew it would be empty, and what is drawn now would be hidden later.
         return None, (
             f"Its corrections are in {folder}, which is not there now: connect that drive, and "
@@ -262,7 +262,7 @@ def _lock(folder: Path | None) -> tuple[DatasetLock | None, str]:
 
 def _table_beside(archive: Path) -> list[Path]:
     table = archive.parent / "samples.csv"
-    return [table] if table.is_file() else []
+    return [table] if os.path.isfile(table) else []
 
 
 def place_to_extract(archive: Path) -> Path:

@@ -45,7 +45,7 @@ def get_reader(path: str | list[str]) -> Callable[[Any], list[Any]] | None:
 
 def is_dataset(path: Path) -> bool:
     """Look at a few names only, whether this is a dataset of images and masks."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return _is_dataset_folder(path, nesting=1)
     return path.suffix.lower() == ".zip" and _is_dataset_archive(path)
 
@@ -67,7 +67,7 @@ def _is_sample(folder: Path) -> bool:
     if _has_images_and_masks(names):
         return True
     return "images" in names and any(
-        (folder / "images" / f"{folder.name}{suffix}").is_file() for suffix in _SUFFIXES
+        os.path.isfile(folder / "images" / f"{folder.name}{suffix}") for suffix in _SUFFIXES
     )
 
 

@@ -131,6 +131,15 @@ def _check_channels(path: Path, page: tifffile.TiffPage) -> None:
     )
 
 
+def _check_alpha(path: Path, pixels: np.ndarray) -> None:
+    """Refuse to drop a fourth channel that shows something: programs save any four as RGBA."""
+    if pixels.ndim == 3 and pixels.shape[2] == RGBA and np.ptp(pixels[..., 3]):
+        raise BadInput(
+            f"{path} has four channels, and the fourth is not the same everywhere, as transparency "
+            "would be: save the channel that shows the nuclei as a file of its own."
+        )
+
+
 def _tiff_raster(path: Path, page: tifffile.TiffPage, pixels: np.ndarray) -> Raster:
     if pixels.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
         pixels = np.moveaxis(pixels, 0, -1)
@@ -139,5 +148,6 @@ def _tiff_raster(path: Path, page: tifffile.TiffPage, pixels: np.ndarray) -> Ras
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
         indices = pixels.astype(np.uint8) if pixels.dtype.kind == "b" else pixels
         return Raster(indices, (page.colormap.T >> 8).astype(np.uint8))
+    _check_alpha(path, pixels)
     white_is_zero = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     return Raster(without_alpha(pixels), white_is_zero=white_is_zero)
