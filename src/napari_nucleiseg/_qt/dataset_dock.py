@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 WIDTH = 320
+_LONGEST_NAME = 34  # letters that fit into the dock
 
 
 class DatasetDock(ScrollDock):
@@ -265,5 +266,7 @@ class DatasetDock(ScrollDock):
 
 
 def _short(path: Path) -> str:
-    """Name a path by its last two parts."""
-    return str(Path(*path.parts[-2:])) if len(path.parts) > 2 else str(path)
+    """Name a path by its last two parts; a long name without its middle."""
+    name = str(Path(*path.parts[-2:])) if len(path.parts) > 2 else str(path)
+    half = _LONGEST_NAME // 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
