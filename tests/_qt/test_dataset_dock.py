@@ -126,7 +126,7 @@ def test_what_was_opened_is_remembered(opened, squares_folder, viewer, qtbot):
     qtbot.waitUntil(lambda: opened.session.dataset is not None)
 
 
-def test_names_of_any_length_do_not_widen_the_dock(dock, viewer, tmp_path, qtbot):
+def test_names_of_any_length_do_not_widen_the_dock(dock, tmp_path, qtbot):
     """Those of DSB2018 have 64 letters, and nothing can be scrolled sideways."""
     folder = tmp_path / ("folder" * 20)
     write_sample(folder / ("x" * 64), squares((64, 64), (5, 5)), masks=False)
@@ -136,9 +136,9 @@ def test_names_of_any_length_do_not_widen_the_dock(dock, viewer, tmp_path, qtbot
     qtbot.waitUntil(lambda: dock.saved.text().startswith("Saved xxx"))
     dock.session.failed.emit("/data/" + "y" * 100)
     assert dock.widget().minimumSizeHint().width() < 300
-    again = DatasetDock(viewer)  # offers it among the recent ones
-    qtbot.addWidget(again)
-    assert again.widget().minimumSizeHint().width() < 300
+    dock.session.close_dataset()  # it is offered among the recent ones
+    assert any(each.toolTip() == str(folder) for each in dock.findChildren(QPushButton))
+    assert dock.widget().minimumSizeHint().width() < 300
 
 
 def test_a_folder_without_images_is_spoken_of(dock, tmp_path, qtbot):
