@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QFileDialog, QPushButton
+from qtpy.QtWidgets import QFileDialog, QLayout, QPushButton
 from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg import sample_files
@@ -126,6 +126,12 @@ def test_what_was_opened_is_remembered(opened, squares_folder, viewer, qtbot):
     qtbot.waitUntil(lambda: opened.session.dataset is not None)
 
 
+def least_width(dock):
+    for layout in dock.findChildren(QLayout):
+        layout.invalidate()  # a window that is not shown would not look at its widgets anew
+    return dock.widget().minimumSizeHint().width()
+
+
 def test_names_of_any_length_do_not_widen_the_dock(dock, tmp_path, qtbot):
     """Those of DSB2018 have 64 letters, and nothing can be scrolled sideways."""
     folder = tmp_path / ("folder" * 20)
@@ -135,10 +141,10 @@ def test_names_of_any_length_do_not_widen_the_dock(dock, tmp_path, qtbot):
     dock.layers.saving.save()
     qtbot.waitUntil(lambda: dock.saved.text().startswith("Saved xxx"))
     dock.session.failed.emit("/data/" + "y" * 100)
-    assert dock.widget().minimumSizeHint().width() < 300
+    assert least_width(dock) < 300
     dock.session.close_dataset()  # it is offered among the recent ones
     assert any(each.toolTip() == str(folder) for each in dock.findChildren(QPushButton))
-    assert dock.widget().minimumSizeHint().width() < 300
+    assert least_width(dock) < 300
 
 
 def test_a_folder_without_images_is_spoken_of(dock, tmp_path, qtbot):
