@@ -7,7 +7,7 @@ import pytest
 from forbidden import forbid
 
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.layouts import find_samples, natural_key, single_image
+from napari_nucleiseg.layouts import find_samples, single_image
 
 
 def made(root: Path, *names: str) -> Path:
@@ -353,8 +353,3 @@ def test_a_single_image_may_have_any_ending(tmp_path: Path) -> None:
     """What it really is turns out when it is read."""
     made(tmp_path, "a.dat")
     assert single_image(tmp_path / "a.dat").samples[0].id == "a"
-
-
-def test_natural_order() -> None:
-    names = ["b", "a10", "a2", "A1", "10", "9"]
-    assert sorted(names, key=natural_key) == ["9", "10", "A1", "a2", "a10", "b"]

@@ -1,4 +1,4 @@
-"""What stands on the disk for a sample, read and written as one."""
+"""What stands on the disk for a sample, read as one."""
 
 from __future__ import annotations
 
@@ -14,23 +14,17 @@ from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.sample_files import (
     Origin,
-    Work,
     lock_folder,
     open_dataset,
     open_sample,
     read_current_labels,
     read_states,
-    save_prediction,
-    save_recovery,
-    save_work,
 )
+from napari_nucleiseg.sample_saving import Work, save_prediction, save_recovery, save_work
 from napari_nucleiseg.storage import (
     DatasetLock,
     DatasetLocked,
-    SaveFailed,
     Status,
-    read_prediction,
-    read_state,
     write_recovery,
 )
 
@@ -76,23 +70,6 @@ def test_labels_come_from_the_best_there_is(annotated, bare):
     assert np.array_equal(opened(annotated).labels, LABELS * 7)
 
 
-def test_a_save_keeps_status_hands_and_what_the_model_said(bare):
-    state = save_work(work(bare, LABELS, model="a model", touched=(2,), prediction=LABELS * 3))
-    again = opened(bare)
-    assert again.state == state == read_state(bare.folder)
-    assert (state.status, state.model, state.touched) == (Status.CORRECTED, "a model", (2,))
-    assert again.saved_sha256 == state.labels_sha256
-    assert np.array_equal(again.prediction, LABELS * 3)
-
-
-def test_masks_for_other_tools_are_written_in_their_layout_only(bare, tmp_path):
-    save_work(work(bare, LABELS))
-    assert len(list((bare.folder / "masks").iterdir())) == 2
-    elsewhere = replace(bare, layout="images", folder=tmp_path / "own")
-    save_work(work(elsewhere, LABELS))
-    assert not (elsewhere.folder / "masks").exists()
-
-
 def test_another_folder_hides_nothing_of_the_dataset(annotated, tmp_path):
     save_work(work(annotated, LABELS * 2))
     other = tmp_path / "corrections" / annotated.id
@@ -110,28 +87,6 @@ def test_current_labels_are_none_where_there_are_none(bare):
 
 
 # --- predictions
-
-
-def test_a_prediction_is_a_status_of_unlabelled_samples_alone(annotated, bare):
-    assert save_prediction(bare, bare.folder, LABELS, "a model").status is Status.PREDICTED
-    assert save_prediction(annotated, annotated.folder, LABELS, "m").status is Status.UNLABELLED
-    save_work(work(bare, LABELS * 2))
-    assert save_prediction(bare, bare.folder, LABELS, "other").status is Status.CORRECTED
-    assert read_prediction(bare.folder)[1] == "a model"
-    assert np.array_equal(opened(bare).labels, LABELS * 2)
-
-
-def test_a_correction_that_is_saved_while_a_prediction_is_encoded_stays(bare, monkeypatch):
-    encode = sample_files.encode_prediction
-
-    def slowly(labels, model):
-        save_work(replace(work(bare, LABELS * 2, touched=(2,)), status=Status.APPROVED))
-        return encode(labels, model)
-
-    monkeypatch.setattr(sample_files, "encode_prediction", slowly)
-    assert save_prediction(bare, bare.folder, LABELS, "a model").status is Status.APPROVED
-    assert read_state(bare.folder).touched == (2,)
-    assert read_prediction(bare.folder) is None
 
 
 def test_predictions_in_another_folder_come_back(annotated, bare, tmp_path):
@@ -161,13 +116,6 @@ def test_strokes_that_a_crash_left_come_back(bare):
     assert again.recovery.touched == (4,)
 
 
-def test_a_save_ends_the_recovery(bare):
-    first = opened(bare)
-    save_recovery(work(bare, LABELS, image_sha256=first.image_sha256))
-    save_work(work(bare, LABELS))
-    assert opened(bare).recovery is None
-
-
 def test_whoever_only_looks_on_leaves_recovery_alone(bare):
     first = opened(bare)
     save_recovery(work(bare, LABELS, image_sha256=first.image_sha256))
@@ -189,28 +137,6 @@ def test_strokes_of_another_size_do_not_come_back(bare):
 
 
 # --- failing
-
-
-def test_a_failed_save_changes_nothing(bare, monkeypatch):
-    saved = save_work(work(bare, LABELS))
-
-    def fail(*arguments, **named):
-        raise SaveFailed("the disk is full")
-
-    monkeypatch.setattr(sample_files, "save_labels", fail)
-    with pytest.raises(SaveFailed):
-        save_work(work(bare, LABELS * 2))
-    assert read_state(bare.folder) == saved
-
-
-def test_a_cache_that_cannot_be_written_is_no_failed_save(bare, monkeypatch):
-    def fail(*arguments, **named):
-        raise SaveFailed("the disk is full")
-
-    monkeypatch.setattr(sample_files, "write_prediction", fail)
-    monkeypatch.setattr(sample_files, "clear_recovery", fail)
-    save_work(work(bare, LABELS, prediction=LABELS))
-    assert np.array_equal(opened(bare).labels, LABELS)
 
 
 def test_a_damaged_image_is_spoken_of(bare):
@@ -266,20 +192,3 @@ def test_a_correction_in_the_dataset_counts_beside_a_mere_prediction_elsewhere(b
     (step,) = read_states({bare.id: (bare, other)})
     assert step.values["states"][bare.id].status is Status.CORRECTED
     assert open_sample(bare, other, writable=True).origin is Origin.CORRECTION
-
-
-def test_nothing_is_written_where_a_dataset_was(bare, folder):
-    """Its folder, made anew, would hold the labels alone, and hide them."""
-    folder.rename(folder.with_name("moved"))
-    for write in (save_work, save_recovery):
-        with pytest.raises(SaveFailed, match="is not there any more"):
-            write(work(bare, LABELS))
-    with pytest.raises(SaveFailed, match="its image is gone"):
-        save_prediction(bare, bare.folder, LABELS, "a model")
-    assert not folder.exists()
-
-
-def test_labels_are_saved_elsewhere_when_the_dataset_is_gone(bare, folder, tmp_path):
-    folder.rename(folder.with_name("moved"))
-    save_work(work(bare, LABELS, tmp_path / "elsewhere" / "b"))
-    assert (tmp_path / "elsewhere" / "b" / "labels.tif").exists()

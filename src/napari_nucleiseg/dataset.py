@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from napari_nucleiseg.archive import extract
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.images import read_image, read_image_size
-from napari_nucleiseg.layouts import Found, Sample, find_samples, single_image, split_of
+from napari_nucleiseg.layouts import Sample, find_samples, single_image
+from napari_nucleiseg.sample_table import TABLE, find_table, with_table
 from napari_nucleiseg.storage import read_label_tif
 
 __all__ = [
@@ -32,10 +32,6 @@ __all__ = [
     "split_by_field",
     "split_test",
 ]
-
-TABLE = "samples.csv"
-_YES = ("1", "1.0", "true", "yes")
-_MAX_DIGITS = 10
 
 
 @dataclass(frozen=True)
@@ -100,8 +96,10 @@ def read_dataset(
     if path.suffix.lower() == ".zip" and not os.path.isdir(path):
         path = _extracted(path, extract_to)
     found = find_samples(path) if os.path.isdir(path) else single_image(path)
-    given = Path(table) if table is not None else _find_table(path, found)
-    return replace(_with_table(found, given, required=table is not None), path=path)
+    given = Path(table) if table is not None else find_table(path, found)
+    if given is not None:
+        found = with_table(found, given, required=table is not None)
+    return Dataset(found.root, found.layout, found.samples, found.problems, path)
 
 
 def _extracted(archive: Path, extract_to: str | PathLike[str] | None) -> Path:
@@ -170,103 +168,6 @@ def _is_there(path: Path) -> bool:
             f"{path} cannot be read ({error.strerror}); check that you may read it."
         ) from error
     return True
-
-
-# --- the table of samples
-
-
-def _find_table(folder: Path, found: Found) -> Path | None:
-    opened = folder if os.path.isdir(folder) else folder.parent
-    places = (opened, found.root, opened.parent, found.root.parent)
-    return next((place / TABLE for place in places if os.path.isfile(place / TABLE)), None)
-
-
-def _with_table(found: Found, table: Path | None, *, required: bool) -> Dataset:
-    problems = list(found.problems)
-    samples = found.samples
-    if table is not None:
-        try:
-            read = _read_table(table)
-        except BadInput as error:
-            if required:
-                raise
-            # A table of somebody else, which happens to lie there.
-            return Dataset(found.root, found.layout, samples, (*problems, str(error)))
-        rows = {row["id"]: row for row in read}
-        known = [each for each in samples if each.id in rows]
-        if known and len(known) < len(samples):
-            problems.append(
-                f"{table} has no row for {len(samples) - len(known)} of {len(samples)} samples."
-            )
-        if not known and required:
-            raise BadInput(f"{table} names none of the {len(samples)} samples in its column id.")
-        ids = {each.id for each in known}
-        samples = tuple(_with_row(each, rows.get(each.id, {})) for each in samples)
-        problems += _oddities(table, [row for row in read if row["id"] in ids])
-    return Dataset(found.root, found.layout, samples, tuple(problems))
-
-
-def _read_table(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = [_clean(row) for row in csv.DictReader(file)]
-    except OSError as error:
-        raise BadInput(
-            f"{table} cannot be read ({error.strerror}); check that you may read it."
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(
-            f"{table} is no readable csv table ({error}): save it as csv in UTF-8."
-        ) from error
-    if rows and "id" not in rows[0]:
-        raise BadInput(f"{table} has the columns {', '.join(rows[0])}; expected one named id.")
-    return rows
-
-
-def _clean(row: dict[str, str]) -> dict[str, str]:
-    """Strip the cells; drop those beyond the header, and give missing ones as empty."""
-    return {key.strip().casefold(): (value or "").strip() for key, value in row.items() if key}
-
-
-def _with_row(sample: Sample, row: dict[str, str]) -> Sample:
-    is_test = row.get("stardist_test", "").casefold() in _YES
-    return replace(
-        sample,
-        modality=row.get("modality", sample.modality),
-        field=row.get("field", "") or row.get("group", "") or sample.field,
-        fold=sample.fold if (fold := _fold(row)) is None else fold,
-        split="test" if is_test else split_of(row.get("split", "")) or sample.split,
-    )
-
-
-def _fold(row: dict[str, str]) -> int | None:
-    # With a cell left empty, other programs write all numbers of a column as 1.0.
-    fold = row.get("fold", "").removesuffix(".0")
-    return int(fold) if len(fold) < _MAX_DIGITS and fold.isdecimal() else None
-
-
-def _oddities(table: Path, rows: Sequence[dict[str, str]]) -> list[str]:
-    """Write one sentence for each kind of thing that cannot be used."""
-    count = Counter(row["id"] for row in rows)
-    several = [name for name in count if count[name] > 1]
-    folds = [row for row in rows if row.get("fold") and _fold(row) is None]
-    splits = [row for row in rows if row.get("split") and not split_of(row["split"])]
-    problems = []
-    if several:
-        problems.append(f"{table} has several rows for {_and_more(several)}; the last one counts.")
-    for odd, column, expected in (
-        (folds, "fold", "a whole number"),
-        (splits, "split", "train or test"),
-    ):
-        if odd:
-            who, value = _and_more([row["id"] for row in odd]), odd[0][column][:40]
-            problems.append(f"{table} gives {who} the {column} {value!r}; expected {expected}.")
-    return problems
-
-
-def _and_more(names: Sequence[str]) -> str:
-    """Name the first, and count the others."""
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 # --- splitting

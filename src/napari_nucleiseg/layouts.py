@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.images import IMAGE_SUFFIXES
+from napari_nucleiseg.folder_entries import (
+    OWN_FOLDER,
+    Unlistable,
+    entries_in,
+    is_folder,
+    list_entries,
+    natural_key,
+)
 from napari_nucleiseg.pairing import (
     image_of,
     is_annotation,
@@ -33,14 +39,10 @@ from napari_nucleiseg.pairing import (
     one_for_each_stem,
 )
 
-OWN_FOLDER = "nucleiseg"
-"""Beside images that have no folder of their own: what this program writes of them."""
-
 _IMAGE_FOLDERS = ("inputs", "input", "images", "image")
 _MASK_FOLDERS = ("masks", "labels", "mask", "label")
 _ORIGINAL_MASKS = "masks.original"
 _LABELS = "labels.tif"
-_UNREAD_SUFFIXES = (".bmp", ".gif", ".mat", ".npy", ".npz", ".roi", ".webp")
 _SIDE = re.compile("(train|training|val|valid|validation)|(test|testing)")
 _SPLIT = re.compile(f"(?:^|[^a-z])(?:{_SIDE.pattern})(?:[^a-z]|$)")
 _MAX_NESTING = 2
@@ -93,12 +95,6 @@ class Found:
     problems: tuple[str, ...] = ()
 
 
-def natural_key(text: str) -> list[tuple[int, int, str]]:
-    """Sort key by which "2" comes before "10"."""
-    parts = re.findall(r"\d+|\D+", text)
-    return [(0, int(p), p) if p.isdecimal() else (1, 0, p.casefold()) for p in parts]
-
-
 def find_samples(folder: Path) -> Found:
     """Recognise the layout of a folder.
 
@@ -137,7 +133,7 @@ def _nothing_found(folder: Path) -> str:
 
 def _find(folder: Path, nesting: int) -> Found | None:
     """Try the layouts, the most specific first."""
-    folders, files, _ = _entries(folder)
+    folders, files, _ = list_entries(folder)
     found = _kaggle(folder, folders) or _paired(folder, folders) or _splits(folder, folders)
     if files:
         found = _with_files(folder, files, found)
@@ -175,76 +171,6 @@ def _passed_over(count: int, where: str) -> str:
     return f"{images.format(where)} passed over"
 
 
-class _Entries(NamedTuple):
-    """What a folder holds, in natural order.
-
-    Of files, what has the name of an image counts as one, so that a pipe or a broken link
-    is spoken of when it is read; `unread` may be masks, but of kinds that are not read.
-    """
-
-    folders: list[Path]
-    files: list[Path]
-    unread: list[Path]
-
-
-def _entries(folder: Path) -> _Entries:
-    try:
-        with os.scandir(folder) as entries:
-            shown = [e for e in entries if not e.name.startswith(".") and e.name != "__MACOSX"]
-    except OSError as error:
-        raise _unlistable(folder, error) from error
-    folders, files, unread = [], [], []
-    for each in shown:
-        name = each.name.lower()
-        if _leads_to_folder(each):
-            folders.append(each.name)
-        elif name.endswith(IMAGE_SUFFIXES):
-            files.append(each.name)
-        elif name.endswith(_UNREAD_SUFFIXES):
-            unread.append(each.name)
-    folders = [name for name in folders if name != OWN_FOLDER]
-    return _Entries(*(_in_order(folder, names) for names in (folders, files, unread)))
-
-
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle, or to where nobody may look
-        return False
-
-
-class _Unlistable(BadInput):
-    """A folder may not be listed or entered."""
-
-
-def _unlistable(folder: Path, error: OSError) -> _Unlistable:
-    return _Unlistable(f"{folder} cannot be listed ({error.strerror}); check that you may read it.")
-
-
-def _is_folder(path: Path) -> bool:
-    """Tell whether a folder is there; where nobody may look is not where nothing is.
-
-    Raises
-    ------
-    BadInput
-        If the folder above may not be entered.
-    """
-    try:
-        return stat.S_ISDIR(os.stat(path).st_mode)
-    except PermissionError as error:
-        raise _unlistable(path.parent, error) from error
-    except OSError:
-        return False
-
-
-def _in_order(folder: Path, names: Iterable[str]) -> list[Path]:
-    return [folder / name for name in sorted(names, key=natural_key)]
-
-
-def _entries_in(folder: Path) -> _Entries:
-    return _entries(folder) if _is_folder(folder) else _Entries([], [], [])
-
-
 def _sample(image: Path, masks: Iterable[Path], layout: str) -> Sample:
     folder = image.parent / OWN_FOLDER / image.stem
     return Sample(image.stem, image, tuple(masks), layout, folder)
@@ -264,12 +190,12 @@ def _kaggle(folder: Path, folders: Sequence[Path]) -> Found | None:
             continue
         try:
             sample = _kaggle_sample(each)
-        except _Unlistable as error:
+        except Unlistable as error:
             problems.append(str(error))
             continue
         if sample:
             found.append(sample)
-        elif _is_folder(each / "masks") or _is_folder(each / "images"):
+        elif is_folder(each / "masks") or is_folder(each / "images"):
             problems.append(
                 f"{each} needs one image in its folder images, or one named {each.name}: put it "
                 "there."
@@ -305,15 +231,15 @@ def _unread_masks(paths: Sequence[Path]) -> tuple[str, ...]:
 
 def _kaggle_sample(folder: Path) -> _KaggleSample | None:
     """Take a folder as one sample, unless its images pair with masks of the same name."""
-    images = _entries_in(folder / "images").files
+    images = entries_in(folder / "images").files
     named = [image for image in images if image.stem == folder.name]
     if not named and len(images) != 1:
         return None
     original = folder / _ORIGINAL_MASKS
-    _, masks, unread = _entries_in(original if _is_folder(original) else folder / "masks")
+    _, masks, unread = entries_in(original if is_folder(original) else folder / "masks")
     image = (named or images)[0]
     stems = {mask.stem for mask in (*masks, *unread)}
-    if not named and (image.stem in stems or _is_folder(folder / "labels")):
+    if not named and (image.stem in stems or is_folder(folder / "labels")):
         return None
     sample = Sample(folder.name, image, tuple(masks), "kaggle", folder)
     return _KaggleSample(sample, [each for each in images if each != image], unread)
@@ -324,13 +250,13 @@ def _kaggle_sample(folder: Path) -> _KaggleSample | None:
 
 def _paired(folder: Path, folders: Sequence[Path]) -> Found | None:
     images_folder = _first_named(folders, _IMAGE_FOLDERS)
-    images = _entries_in(images_folder).files if images_folder else []
+    images = entries_in(images_folder).files if images_folder else []
     if not images_folder or not images:
         return None
     masks_folder = _first_named(folders, _MASK_FOLDERS)
     images, problems = one_for_each_stem(images)
     names = mask_names(image.stem for image in images)
-    _, files, unread = _entries_in(masks_folder) if masks_folder else ([], [], [])
+    _, files, unread = entries_in(masks_folder) if masks_folder else ([], [], [])
     masks = masks_by_stem(files, names)
     layout = "merged" if images_folder.name.lower().startswith("input") else "labels"
     samples = tuple(_sample(image, masks.pop(image.stem, ()), layout) for image in images)
@@ -352,7 +278,7 @@ def _first_named(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
 
 def _beside(folder: Path) -> Found | None:
     """Take the files of one folder, some of which may be masks of others."""
-    files = _entries(folder).files
+    files = list_entries(folder).files
     names = mask_names(path.stem for path in files)
     belongs = {path for path in files if image_of(path.stem, names)}
     images, problems = one_for_each_stem([path for path in files if path not in belongs])
@@ -397,11 +323,11 @@ def _join(folder: Path, parts: Sequence[tuple[Found, str]]) -> Found | None:
 
 def _nested(folder: Path, folders: Sequence[Path], nesting: int) -> Found | None:
     found: list[Found] = []
-    problems: list[_Unlistable] = []
+    problems: list[Unlistable] = []
     for each in folders:
         try:
             below = _find(each, nesting - 1)
-        except _Unlistable as error:
+        except Unlistable as error:
             if _is_listable(each):  # so something in it that may be a dataset is not
                 raise
             problems.append(error)  # such as lost+found on a disk

@@ -1,4 +1,4 @@
-"""What stands on the disk for one sample, read as one and written as one.
+"""What stands on the disk for one sample, read as one; see `sample_saving` for the way back.
 
 Every function here blocks and may be called in any thread; none keeps anything.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from os import PathLike
@@ -29,20 +28,11 @@ from napari_nucleiseg.storage import (
     Recovery,
     SampleState,
     SaveFailed,
-    Status,
-    clear_recovery,
-    encode_prediction,
     labels_sha256,
-    one_at_a_time,
     read_prediction,
     read_recovery,
     read_state,
     repair,
-    save_labels,
-    write_encoded_prediction,
-    write_prediction,
-    write_recovery,
-    write_state,
 )
 
 _BATCH = 200
@@ -259,116 +249,6 @@ def _read_best_labels(
     if prediction is not None:
         return prediction, Origin.PREDICTION, prediction
     return np.zeros(shape, np.int32), Origin.NOTHING, None
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """Labels on their way to the disk.
-
-    Attributes
-    ----------
-    sample : Sample
-    folder : Path
-        Where they go.
-    labels : (H, W) int
-        A copy that nobody paints on.
-    status : Status
-    model : str
-        Model that the labels began with; "" if none.
-    touched : tuple of int
-        Ids of the nuclei that a hand has touched.
-    prediction : (H, W) int32, or None
-        What the model said of the image, to be kept beside the correction.
-    image_sha256, saved_sha256 : str
-        As in `Opened`.
-    """
-
-    sample: Sample
-    folder: Path
-    labels: np.ndarray
-    status: Status
-    model: str = ""
-    touched: tuple[int, ...] = ()
-    prediction: np.ndarray | None = None
-    image_sha256: str = ""
-    saved_sha256: str = ""
-
-
-def _check_there(work: Work) -> None:
-    """See that labels go where their image is.
-
-    The folder of a dataset that was moved, or whose drive is gone, would be made anew, and
-    hold labels where nobody looks for them.
-    """
-    image, folder = work.sample.image_path, work.sample.folder
-    if work.folder == folder and not os.path.exists(image):
-        raise SaveFailed(
-            f"{work.sample.id} was not saved because {image} is not there any more: put the "
-            "dataset back where it was, or save elsewhere."
-        )
-
-
-def save_work(work: Work) -> SampleState:
-    """Save labels, masks and status, then let the recovery file go.
-
-    Raises
-    ------
-    BadInput
-        If the labels are none, or (`SaveFailed`) the disk does not take them, as
-        `save_labels` tells. The recovery file stays.
-    """
-    _check_there(work)
-    state = SampleState(work.status, work.model, touched=work.touched)
-    masks = work.sample.layout == "kaggle"
-    saved = save_labels(work.folder, work.labels, state, masks=masks)
-    # The labels are safe by now: neither of these two may turn that into a failure.
-    with suppress(SaveFailed):
-        clear_recovery(work.folder)
-    if work.prediction is not None:
-        with suppress(SaveFailed):
-            write_prediction(work.folder, work.prediction, work.model)
-    return saved
-
-
-def save_recovery(work: Work) -> None:
-    """Write the recovery file of unsaved labels.
-
-    Raises
-    ------
-    SaveFailed
-        If the disk does not take it.
-    """
-    _check_there(work)
-    write_recovery(work.folder, work.labels, work.image_sha256, work.saved_sha256, work.touched)
-
-
-def save_prediction(sample: Sample, folder: Path, labels: np.ndarray, model: str) -> SampleState:
-    """Keep a prediction; the status of an unlabelled sample becomes `PREDICTED`.
-
-    Returns
-    -------
-    SampleState
-        That of a corrected, approved or annotated sample is left as it was.
-
-    Raises
-    ------
-    SaveFailed
-        If the disk does not take it.
-    """
-    if folder == sample.folder and not os.path.exists(sample.image_path):
-        raise SaveFailed(f"The prediction of {sample.id} was not kept: its image is gone.")
-    data = encode_prediction(labels, model)
-    # A person may save while this is encoded: what counts is what is there when it is written.
-    with one_at_a_time:
-        state = read_state(source_folder(sample, folder))
-        if state.status in (Status.CORRECTED, Status.APPROVED):
-            return state
-        write_encoded_prediction(folder, data)
-        if sample.mask_paths:
-            return state
-        state = replace(state, status=Status.PREDICTED, model=model)
-        write_state(folder, state)
-    return state
 
 
 def read_states(places: Mapping[str, tuple[Sample, Path]]) -> Iterator[Progress]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.sample_files import save_prediction
+from napari_nucleiseg.sample_saving import save_prediction
 from napari_nucleiseg.session import Session
 from napari_nucleiseg.storage import Status
 

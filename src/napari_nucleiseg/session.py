@@ -17,14 +17,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from psygnal import Signal
 
-from napari_nucleiseg import sample_files
+from napari_nucleiseg import sample_files, sample_saving
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import Dataset, Sample
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.kept_maps import KeptMaps
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.numbering import count_nuclei
-from napari_nucleiseg.sample_files import OpenDataset, Opened, Work
+from napari_nucleiseg.sample_files import OpenDataset, Opened
+from napari_nucleiseg.sample_saving import Work
 from napari_nucleiseg.storage import DatasetLock, SampleState, Status
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ class Session:
         """
         model = self.state_of(sample).model
         work = Work(sample, self.folder_of(sample), labels, status, model, tuple(touched))
-        state = sample_files.save_work(work)
+        state = sample_saving.save_work(work)
         self.note_state(sample.id, state, count_nuclei(labels))
         return state
 

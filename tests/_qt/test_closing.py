@@ -21,7 +21,7 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 from squares import EDGE, squares, write_sample
 from tiny_models import write_tiny_model
 
-from napari_nucleiseg import sample_files
+from napari_nucleiseg import sample_saving
 from napari_nucleiseg._qt import closing, saving
 from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.dataset_dock import DatasetDock
@@ -87,7 +87,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(work: sample_files.Work) -> None:
+    def fail(work: sample_saving.Work) -> None:
         raise SaveFailed(f"{work.sample.id} was not saved because the disk is full.")
 
     monkeypatch.setattr(saving, "save_work", fail)
@@ -118,9 +118,9 @@ def test_what_is_unsaved_is_saved(
 def test_a_save_that_is_on_its_way_arrives(
     desks: Callable[[], Desk], squares_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slowly(work: sample_files.Work) -> Any:
+    def slowly(work: sample_saving.Work) -> Any:
         time.sleep(0.5)
-        return sample_files.save_work(work)
+        return sample_saving.save_work(work)
 
     monkeypatch.setattr(saving, "save_work", slowly)
     desk = desks()
@@ -161,10 +161,10 @@ def test_what_is_rescued_does_not_hide_earlier_corrections(
     remember_correction_folder(squares_folder, own)
     write_label_image_in(own / "a", DRAWN)
 
-    def fail_there(work: sample_files.Work) -> Any:
+    def fail_there(work: sample_saving.Work) -> Any:
         if own in work.folder.parents:
             raise SaveFailed("The drive is gone.")
-        return sample_files.save_work(work)
+        return sample_saving.save_work(work)
 
     for module in (saving, closing):
         monkeypatch.setattr(module, "save_work", fail_there)
@@ -212,7 +212,7 @@ def test_what_is_rescued_where_corrections_go_anyway_is_not_to_be_copied(
     desk.open(squares_folder)
     assert desk.layers.session.correction_folder == folder
 
-    def fail(work: sample_files.Work) -> None:
+    def fail(work: sample_saving.Work) -> None:
         raise SaveFailed("The disk is busy.")
 
     monkeypatch.setattr(saving, "save_work", fail)

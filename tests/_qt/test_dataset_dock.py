@@ -16,7 +16,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton, QSizePolicy
 from squares import EDGE, squares, write_sample
 
-from napari_nucleiseg import sample_files
+from napari_nucleiseg import sample_files, sample_saving
 from napari_nucleiseg._qt import opening as opening_module
 from napari_nucleiseg._qt import saving as saving_module
 from napari_nucleiseg._qt.closing import rescue_folder
@@ -392,7 +392,7 @@ def test_a_failed_save_is_spoken_of_until_it_is_done(opened, qtbot, monkeypatch,
     assert "disk is full" in opened.banner.notice.text
     assert opened.saved.text() == "Not saved"
     assert rows(opened)[0].is_unsaved
-    monkeypatch.setattr(saving_module, "save_work", sample_files.save_work)
+    monkeypatch.setattr(saving_module, "save_work", sample_saving.save_work)
     elsewhere = tmp_path / "elsewhere"
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(elsewhere))
     press(opened, "Save elsewhere…")
@@ -543,8 +543,8 @@ def test_strokes_that_a_crash_left_are_offered(dock, squares_folder, qtbot, choi
     (first, *_), lock = sample.dataset.samples, sample.lock
     found = sample_files.open_sample(first, first.folder, writable=True)
     labels = squares(found.labels.shape, (70, 70))
-    sample_files.save_recovery(
-        sample_files.Work(
+    sample_saving.save_recovery(
+        sample_saving.Work(
             first, first.folder, labels, Status.CORRECTED, image_sha256=found.image_sha256
         )
     )
@@ -570,7 +570,7 @@ def test_problems_of_a_dataset_are_spoken_of(dock, squares_folder, qtbot):
 
 
 def test_saving_is_told_in_words(opened, qtbot, monkeypatch):
-    go, real = threading.Event(), sample_files.save_work
+    go, real = threading.Event(), sample_saving.save_work
     monkeypatch.setattr(saving_module, "save_work", lambda work: (go.wait(5), real(work))[1])
     paint(opened)
     assert opened.saved.text() == "Unsaved strokes"

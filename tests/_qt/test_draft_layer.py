@@ -9,7 +9,7 @@ from showing import SECOND, paint, show, show_again
 from squares import squares
 
 from napari_nucleiseg import edits
-from napari_nucleiseg.sample_files import save_work
+from napari_nucleiseg.sample_saving import save_work
 
 
 def test_strokes_undo_and_redo_mark_unsaved(shown):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from squares import EDGE, squares, write_sample
 
-from napari_nucleiseg import sample_files
+from napari_nucleiseg import sample_files, sample_saving
 from napari_nucleiseg._qt import saving as saving_module
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg.sample_files import Work
+from napari_nucleiseg.sample_saving import Work
 from napari_nucleiseg.storage import (
     DatasetLock,
     SampleState,
@@ -60,7 +60,7 @@ def full_disk(monkeypatch):
     """A disk that takes nothing until the test says so."""
     full = [True]
 
-    def save(work: Work, real=sample_files.save_work):
+    def save(work: Work, real=sample_saving.save_work):
         if full[0]:
             raise SaveFailed(f"{work.folder} was not saved because the disk is full.")
         return real(work)
@@ -82,7 +82,7 @@ def test_save_writes_what_is_seen(layers, qtbot):
 
 
 def test_strokes_during_a_save_stay_unsaved(layers, qtbot, monkeypatch):
-    go, real = threading.Event(), sample_files.save_work
+    go, real = threading.Event(), sample_saving.save_work
     monkeypatch.setattr(saving_module, "save_work", lambda work: (go.wait(5), real(work))[1])
     paint(layers)
     layers.saving.save()
@@ -171,7 +171,7 @@ def test_moving_on_saves(layers, qtbot):
 
 
 def test_back_before_the_save_is_done_shows_what_was_drawn(layers, qtbot, monkeypatch):
-    go, real = threading.Event(), sample_files.save_work
+    go, real = threading.Event(), sample_saving.save_work
     monkeypatch.setattr(saving_module, "save_work", lambda work: (go.wait(5), real(work))[1])
     paint(layers)
     labels = layers.draft.current_labels()
@@ -280,7 +280,7 @@ def test_a_save_that_takes_long_leaves_no_recovery_behind(layers, qtbot, quick, 
 
     def slow(work):
         may_end.wait(5)
-        return sample_files.save_work(work)
+        return sample_saving.save_work(work)
 
     monkeypatch.setattr(saving_module, "save_work", slow)
     paint(layers)

@@ -16,7 +16,7 @@ from napari_nucleiseg._qt.memory import correction_folder_of, remember_correctio
 from napari_nucleiseg._qt.workers import jobs_of
 from napari_nucleiseg.atomic import saving, set_aside
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.sample_files import save_work
+from napari_nucleiseg.sample_saving import save_work
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers

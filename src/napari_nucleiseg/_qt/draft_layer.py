@@ -15,7 +15,8 @@ import numpy as np
 from psygnal import Signal
 
 from napari_nucleiseg.draft import Draft
-from napari_nucleiseg.sample_files import Opened, Origin, Work
+from napari_nucleiseg.sample_files import Opened, Origin
+from napari_nucleiseg.sample_saving import Work
 from napari_nucleiseg.storage import SampleState, Status
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_nucleiseg._qt.workers import run_call
 from napari_nucleiseg.dataset import Sample
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.sample_files import save_prediction
+from napari_nucleiseg.sample_saving import save_prediction
 from napari_nucleiseg.session import Session
 from napari_nucleiseg.storage import SampleState, Status
 

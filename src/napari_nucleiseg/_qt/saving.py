@@ -18,12 +18,8 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_nucleiseg._qt.workers import JobHandle, run_call
 from napari_nucleiseg.numbering import count_nuclei
-from napari_nucleiseg.sample_files import (
-    Work,
-    lock_folder,
-    save_recovery,
-    save_work,
-)
+from napari_nucleiseg.sample_files import lock_folder
+from napari_nucleiseg.sample_saving import Work, save_recovery, save_work
 from napari_nucleiseg.storage import SampleState, Status, clear_recovery
 
 if TYPE_CHECKING:

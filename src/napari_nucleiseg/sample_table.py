@@ -1,0 +1,126 @@
+"""The table of samples that may stand beside a dataset: ``samples.csv``.
+
+It has a column ``id``, and any of ``modality``, ``field`` (or ``group``), ``fold``, ``split``
+and ``stardist_test``, whichever way they are spelt in capitals.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.layouts import Found, Sample, split_of
+
+TABLE = "samples.csv"
+_YES = ("1", "1.0", "true", "yes")
+_MAX_DIGITS = 10
+
+
+def find_table(opened: Path, found: Found) -> Path | None:
+    """Find the table of what was opened: in the folder, in its parent, or beside the image."""
+    folder = opened if os.path.isdir(opened) else opened.parent
+    places = (folder, found.root, folder.parent, found.root.parent)
+    return next((place / TABLE for place in places if os.path.isfile(place / TABLE)), None)
+
+
+def with_table(found: Found, table: Path, *, required: bool) -> Found:
+    """Add what a table tells of the samples.
+
+    Parameters
+    ----------
+    found : Found
+    table : Path
+    required : bool
+        Whether the person named it. One that merely lies there may be somebody else's: what
+        is wrong with it is a problem then, and no error.
+
+    Raises
+    ------
+    BadInput
+        If it is required, and cannot be read or names none of the samples.
+    """
+    try:
+        rows = _read_table(table)
+    except BadInput as error:
+        if required:
+            raise
+        return replace(found, problems=(*found.problems, str(error)))
+    by_id = {row["id"]: row for row in rows}
+    known = {each.id for each in found.samples} & by_id.keys()
+    if not known and required:
+        raise BadInput(f"{table} names none of the {len(found.samples)} samples in its column id.")
+    problems = [*found.problems]
+    if known and len(known) < len(found.samples):
+        missing = f"{len(found.samples) - len(known)} of {len(found.samples)} samples"
+        problems.append(f"{table} has no row for {missing}.")
+    problems += _oddities(table, [row for row in rows if row["id"] in known])
+    samples = tuple(_with_row(each, by_id.get(each.id, {})) for each in found.samples)
+    return replace(found, samples=samples, problems=tuple(problems))
+
+
+def _read_table(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = [_clean(row) for row in csv.DictReader(file)]
+    except OSError as error:
+        raise BadInput(
+            f"{table} cannot be read ({error.strerror}); check that you may read it."
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(
+            f"{table} is no readable csv table ({error}): save it as csv in UTF-8."
+        ) from error
+    if rows and "id" not in rows[0]:
+        raise BadInput(f"{table} has the columns {', '.join(rows[0])}; expected one named id.")
+    return rows
+
+
+def _clean(row: dict[str, str]) -> dict[str, str]:
+    """Strip the cells; drop those beyond the header, and give missing ones as empty."""
+    return {key.strip().casefold(): (value or "").strip() for key, value in row.items() if key}
+
+
+def _with_row(sample: Sample, row: dict[str, str]) -> Sample:
+    is_test = row.get("stardist_test", "").casefold() in _YES
+    return replace(
+        sample,
+        modality=row.get("modality", sample.modality),
+        field=row.get("field", "") or row.get("group", "") or sample.field,
+        fold=sample.fold if (fold := _fold(row)) is None else fold,
+        split="test" if is_test else split_of(row.get("split", "")) or sample.split,
+    )
+
+
+def _fold(row: dict[str, str]) -> int | None:
+    # With a cell left empty, other programs write all numbers of a column as 1.0.
+    fold = row.get("fold", "").removesuffix(".0")
+    return int(fold) if len(fold) < _MAX_DIGITS and fold.isdecimal() else None
+
+
+def _oddities(table: Path, rows: Sequence[dict[str, str]]) -> list[str]:
+    """Write one sentence for each kind of thing that cannot be used."""
+    count = Counter(row["id"] for row in rows)
+    several = [name for name in count if count[name] > 1]
+    folds = [row for row in rows if row.get("fold") and _fold(row) is None]
+    splits = [row for row in rows if row.get("split") and not split_of(row["split"])]
+    problems = []
+    if several:
+        problems.append(f"{table} has several rows for {_and_more(several)}; the last one counts.")
+    for odd, column, expected in (
+        (folds, "fold", "a whole number"),
+        (splits, "split", "train or test"),
+    ):
+        if odd:
+            who, value = _and_more([row["id"] for row in odd]), odd[0][column][:40]
+            problems.append(f"{table} gives {who} the {column} {value!r}; expected {expected}.")
+    return problems
+
+
+def _and_more(names: Sequence[str]) -> str:
+    """Name the first, and count the others."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
