@@ -2,7 +2,7 @@
 # make test    set everything up, then check style, types, imports and behaviour
 # make pictures   take pictures of every dock into docs/pictures (Linux: needs xvfb-run)
 # make lint    style, types and imports alone
-# make clean   remove what the targets above have made
+# make clean   remove what the targets above have made, but pictures taken elsewhere (PICTURES=...)
 
 # The newest Python that TensorFlow has wheels for, from the ones on this machine.
 PYTHON ?= $(shell scripts/find_python.sh)
@@ -52,4 +52,4 @@ build: setup
 	$(BIN)/python -m build
 
 clean:
-	rm -rf .venv .venv-pyqt6 build dist demo-output .pytest_cache .mypy_cache .ruff_cache $(PICTURES)
+	rm -rf .venv .venv-pyqt6 build dist demo-output .pytest_cache .mypy_cache .ruff_cache docs/pictures

@@ -64,7 +64,10 @@ def test_a_skipped_image_shows_in_the_exit_code_and_the_message(
         (["predict", "nowhere", "--out", "o", "--model", "MODEL"], "nowhere does not exist"),
         (["predict", "DATA", "--out", "o", "--model", "no-such"], "no-such"),
         (["predict", "DATA", "--out", "o", "--model", "MODEL", "--tile", "5"], "tile is 5"),
-        (["evaluate", "DATA", "--model", "MODEL", "--split", "test"], "No sample is left"),
+        (
+            ["evaluate", "DATA", "--model", "MODEL", "--split", "test"],
+            "No sample is marked as test",
+        ),
         (["train", "nowhere", "--out", "o"], "nowhere does not exist"),
     ],
 )
@@ -273,3 +276,37 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(
     done = subprocess.run(command, capture_output=True, text=True, env=strict)
     assert done.returncode == 0, done.stderr
     assert "caf\\udce9" in done.stdout
+
+
+def test_predict_says_where_the_label_images_are(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = str(tmp_path / "out")
+    main(["predict", str(dsb_folder), "--out", out, "--model", model])
+    assert capsys.readouterr().out.splitlines()[-1] == f"4 label images in {out}"
+    main(["predict", "nowhere", "--out", out, "--model", model])
+    assert capsys.readouterr().out == "", "no table of nothing"
+
+
+def test_evaluate_prints_no_table_twice_and_none_of_nothing(
+    dsb_folder: Path, model: str, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["evaluate", str(dsb_folder), "--model", model, "--worst", "0"]
+    main(command)
+    with_table = capsys.readouterr().out.splitlines()
+    assert len(with_table) > 2, "a row for each modality"
+    (dsb_folder / "samples.csv").unlink()
+    main(command)
+    _header, row = capsys.readouterr().out.splitlines()
+    assert row.startswith("all (4)")
+
+
+def test_a_split_that_no_sample_has_is_named(
+    dsb_folder: Path, model: str, capsys: pytest.CaptureFixture
+) -> None:
+    name = min(each.name for each in dsb_folder.iterdir() if each.is_dir())
+    (dsb_folder / "samples.csv").write_text(f"id,stardist_test\n{name},1\n")
+    command = ["evaluate", str(dsb_folder), "--model", model, "--split"]
+    assert main([*command, "train"]) == 1
+    assert "No sample is marked as train" in capsys.readouterr().err
+    assert main([*command, "test"]) == 3, "the table has rows for some only"

@@ -182,3 +182,30 @@ def test_no_epochs_are_refused_in_words(
     assert main(["train", str(folder), "--out", str(tmp_path / "run"), "--epochs", "0"]) == 1
     assert "steps is 0; expected 1 or more" in capsys.readouterr().err
     assert not asked
+
+
+@pytest.mark.parametrize(("best", "says"), [(0, True), (40, False)])
+def test_a_model_that_is_no_better_than_its_start_is_called_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+    best: int, says: bool,
+) -> None:  # fmt: skip
+    def train(request: TrainRequest) -> Iterator[Progress]:
+        values = {"model": "m", "scores": {"best_step": best}}
+        yield Progress(80, 80, kind="result", values=values)
+
+    monkeypatch.setattr(train_job, "train", train)
+    main(["train", str(folder), "--out", str(tmp_path / "run"), "--from", "nuclei"])
+    assert ("this model is the same as nuclei." in capsys.readouterr().out) is says
+
+
+def test_a_recipe_that_is_stopped_says_how_to_go_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def train_by_recipe(request: object) -> Iterator[Progress]:
+        yield Progress(0, 1, kind="start", values={"encoder": "none"})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_nucleiseg.recipe_job.train_by_recipe", train_by_recipe)
+    command = ["train", str(folder), "--out", str(tmp_path / "run"), "--recipe", "unet"]
+    assert main([*command, "--save-h5", str(tmp_path / "w.h5")]) == 130
+    assert "the same command goes on" in capsys.readouterr().out

@@ -170,6 +170,12 @@ def test_models_are_found_by_name_and_by_path(mine: Path, tmp_path: Path) -> Non
     assert elsewhere.name == "my run 3"
 
 
+def test_the_folder_of_a_run_leads_to_its_model(mine: Path, tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "run" / "model")
+    with pytest.raises(BadInput, match=r"did you mean .*run.model\?"):
+        find_model(tmp_path / "run")
+
+
 def test_a_name_goes_before_a_folder_of_that_name(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

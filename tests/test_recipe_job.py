@@ -171,3 +171,13 @@ def test_flags_that_do_not_fit_a_recipe_are_refused(
 ) -> None:
     assert main(["train", str(dsb_folder), "--out", str(tmp_path / "run"), *flags]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_images_of_one_field_leave_nothing_behind(dsb_folder: Path, tmp_path: Path) -> None:
+    ids = write_table(dsb_folder)
+    rows = "".join(f"{each},one\n" for each in ids)
+    (dsb_folder / "samples.csv").write_text(f"id,field\n{rows}")
+    out = tmp_path / "run"
+    with pytest.raises(BadInput, match="of one field of view"):
+        list(train_by_recipe(RecipeRequest(str(dsb_folder), str(out), CONFIG)))
+    assert not out.exists()

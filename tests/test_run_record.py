@@ -172,9 +172,9 @@ def test_what_was_learned_is_not_gone_on_with_from_another_start_or_config(
     checkpoints.mkdir()
     (checkpoints / "CURRENT").write_text("step-00000005")
     before = record(request_to_train, RUN)
-    with pytest.raises(BadInput, match="another start;"):
+    with pytest.raises(BadInput, match=r"other values of: start \(older, now old\);"):
         keep(start="/models/old")
-    with pytest.raises(BadInput, match="another steps, start;"):
+    with pytest.raises(BadInput, match=r"steps \(5, now 6\), start \(older, now nothing\);"):
         keep(config=TrainConfig(steps=6))
     assert record(request_to_train, RUN) == before
     keep(start="/elsewhere/older")
@@ -185,3 +185,14 @@ def test_what_was_learned_is_not_gone_on_with_from_another_start_or_config(
     (Path(request_to_train.out) / RUN).write_text("[]")
     keep(start="older")
     assert record(request_to_train, RUN)["start"] == "older"
+
+
+def test_nothing_to_train_on_is_refused_before_anything_is_written(
+    samples: tuple[Sample, ...], request_to_train: Request
+) -> None:
+    with (
+        writing_alone(Path(request_to_train.out)),
+        pytest.raises(BadInput, match="no image to train on"),
+    ):
+        keep_record(request_to_train, samples, lambda: {"train": (), "validation": ()})
+    assert not Path(request_to_train.out).exists()

@@ -1,24 +1,33 @@
 """Segment cell nuclei, correct the masks by hand, and fine-tune the network on them.
 
-The rooms of the package, from the bottom up; a room imports only rooms below it.
+The rooms of the package, from the bottom up; a room imports only rooms below it or beside
+it in its group. `pyproject.toml` has the exact order, and a test keeps it.
 
 ========== =====================================================================
-config     every parameter, once
-images     reading and normalising one image
-metrics    how well labels agree
-labels     maps to labels, labels to masks
-edits      corrections: split, merge, grow, smooth; and the list of doubts
-storage    what is written to disk, so that nothing is lost
-dataset    samples of a folder, whatever its layout; splitting by field
-fetch      downloading the public dataset
-synthetic  made images that look like real ones
-models     model folders; maps of an image of any size
-nn         networks, training and export: the only package that knows Keras
+base       config (every parameter, once), errors, progress; _cv2, _ort
+writing    atomic, folder_swap: whole or not at all
+files      decoders, images, spans; label_files, mask_files
+saving     state, storage, recovery, lock: what is written, so that nothing is lost
+samples    layouts, pairing: which files of a folder belong together;
+           dataset, annotations, merging: samples and their nuclei;
+           fields, truth; archive, fetch; synthetic (made images)
+work       sample_files, draft, bring_back: a sample open for correction
+labels     labels (from maps, to masks), flooding, numbering, shapes, diameter;
+           edits, grow, cuts (corrections); doubts
+scores     matching, metrics, error_map, overlay
+models     models, model_check, onnx_check, weights_file, self_test; device:
+           folders of models, from strangers too, and what they run on
+maps       predictor, runner, tiles: maps of an image of any size
+nn         networks, training, export: the only package that knows Keras
 jobs       long work as generators of progress: the one door to the work
-engine     the child process for jobs that need Keras
-session    what the open docks share
-cli        the command line
+training   presets, free_memory, splits, run_record, train_job, recipe_job, h5_job,
+           runs, comparison
+info       versions, devices and folders
+engine     engine, engine_jobs, engine_process, engine_child, engine_wire:
+           the child process for jobs that need Keras
+session    session, kept_maps, listing, segmenting: what the open docks share
 _qt        the docks: the only package that knows Qt and napari
+cli        cli, cli_base, cli_train: the command line
 ========== =====================================================================
 """
 

@@ -175,11 +175,16 @@ def _fingerprint(paths: Sequence[Path], shape: tuple[int, int]) -> str:
     return digest.hexdigest()
 
 
+def cache_folder() -> Path:
+    """Folder of the cache, which may be deleted at any time."""
+    named = os.environ.get("NUCLEISEG_CACHE")
+    return Path(named or platformdirs.user_cache_dir("napari-nucleiseg"))
+
+
 def _entry(paths: Sequence[Path]) -> Path:
     """Place of a sample's entry: one for each folder of masks, so that old ones are replaced."""
-    root = os.environ.get("NUCLEISEG_CACHE") or platformdirs.user_cache_dir("napari-nucleiseg")
     where = os.path.realpath(paths[0].parent)
-    return Path(root) / "labels" / f"{hashlib.sha256(os.fsencode(where)).hexdigest()[:32]}.npz"
+    return cache_folder() / "labels" / f"{hashlib.sha256(os.fsencode(where)).hexdigest()[:32]}.npz"
 
 
 def _read_entry(entry: Path, key: str) -> Annotation | None:

@@ -157,12 +157,15 @@ def _predict(arguments: argparse.Namespace) -> int:
         summary = {"model": predictor.model.name, "images": rows, "problems": problems}
         print(json.dumps(summary, indent=1))
     else:
-        print_table(("image", "nuclei", "seconds"), [_cells(row) for row in rows])
+        _print_predictions(rows, arguments.out)
     return _exit_code(rows, problems)
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, str, str]:
-    return row["id"], str(row["nuclei"]), f"{row['seconds']:.2f}"
+def _print_predictions(rows: Sequence[dict[str, Any]], out: Path) -> None:
+    cells = [(each["id"], str(each["nuclei"]), f"{each['seconds']:.2f}") for each in rows]
+    print_table(("image", "nuclei", "seconds"), cells)
+    if rows:
+        print(f"{len(rows)} label {'image' if len(rows) == 1 else 'images'} in {out}")
 
 
 def _with_overlays(
@@ -220,18 +223,25 @@ def _chosen(
     chosen, unknown = list(samples), []
     if arguments.split:
         chosen = [each for each in chosen if each.split == arguments.split]
+        if not chosen:
+            raise BadInput(
+                f"No sample is marked as {arguments.split}, by a table or by a folder of that "
+                "name; leave --split out, or name another --table."
+            )
     if arguments.ids:
         wanted = set(read_ids(arguments.ids))
         unknown = sorted(wanted - {each.id for each in samples})
         chosen = [each for each in chosen if each.id in wanted]
     if not chosen:
-        raise BadInput("No sample is left to score; check --split, --ids and the table.")
+        raise BadInput("No sample is left to score; check --split and --ids.")
     return chosen, unknown
 
 
 def _print_evaluation(result: dict[str, Any], worst: int, warning: str) -> None:
     header = ("images", "AP .5", "AP .7", "AP .9", "mean AP", "F1", "PQ", "Dice", "accuracy")
-    groups = {"all": result["summary"], **result["by_modality"]}
+    modalities = result["by_modality"]
+    # Without a table all are of one unknown kind, and a row of it would be the first again.
+    groups = {"all": result["summary"], **({} if set(modalities) == {"unknown"} else modalities)}
     rows = []
     for name, group in groups.items():
         mean = group["mean"]
@@ -243,6 +253,10 @@ def _print_evaluation(result: dict[str, Any], worst: int, warning: str) -> None:
     print_table(header, rows)
     if warning:
         print(f"\n{warning}")
+    _print_worst(result["images"][:worst])
+
+
+def _print_worst(worst: Sequence[dict[str, Any]]) -> None:
     images = [
         (
             each["id"],
@@ -253,9 +267,10 @@ def _print_evaluation(result: dict[str, Any], worst: int, warning: str) -> None:
             str(each["splits"]),
             str(each["merges"]),
         )
-        for each in result["images"][:worst]
+        for each in worst
     ]
-    print("\nWorst first:")
+    if images:
+        print("\nWorst first:")
     print_table(("image", "true", "found", "mean AP", "AP .5", "splits", "merges"), images)
 
 

@@ -107,7 +107,9 @@ def complain(problems: Sequence[str]) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print cells in columns, all but the first aligned to the right."""
+    """Print cells in columns, all but the first aligned to the right; nothing for no rows."""
+    if not rows:
+        return
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
         first, *others = (cell for cell in row)

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -32,9 +33,21 @@ if TYPE_CHECKING:
     from napari_nucleiseg.progress import Progress
 
 
+_NO_GAIN = "No validation was better than the start: this model is the same as {}."
+_EPOCHS = (
+    "how often to validate, --epoch-steps training steps apart: another way to say --steps; in a "
+    "recipe, how often each image is seen (100)"
+)
+_DEFAULTS = (
+    "Values in brackets hold without --preset and --recipe, each of which has its own. The model "
+    "is written to the folder model in that of the run: name that path after --model or --from, "
+    "or choose it with “From a folder…” in the docks."
+)
+
+
 def add_train(commands: Any) -> None:
     """Add the command that trains."""
-    parser = commands.add_parser("train", help="train or fine-tune a network")
+    parser = commands.add_parser("train", help="train or fine-tune a model", epilog=_DEFAULTS)
     parser.add_argument("dataset", help="dataset folder with masks")
     parser.add_argument(
         "--out",
@@ -47,20 +60,24 @@ def add_train(commands: Any) -> None:
         dest="start",
         default="",
         metavar="MODEL",
-        help="model to start from, or imagenet for an encoder that has learned from photographs; "
-        "by default random weights, and imagenet with --preset classic",
+        help="name or path of the model to fine-tune, such as nuclei; or imagenet for an encoder "
+        "that has learned from photographs. By default training starts from nothing (random "
+        "weights), with --preset classic from imagenet",
     )
-    parser.add_argument("--name", default="", help="name of the new model")
+    parser.add_argument(
+        "--name", default="", help="what the new model is called (as the folder of the run)"
+    )
     parser.add_argument("--table", default="", help="csv file of samples (fields, modalities)")
     parser.add_argument(
         "--recipe",
         choices=tuple(RECIPES),
-        help="train the published way: resized images, two classes; other defaults (see README)",
+        help="train the published way, as a baseline: whole resized images, two classes",
     )
     parser.add_argument(
         "--preset",
         choices=tuple(Preset),
-        help="the defaults of the Train dock: quick (minutes, decoder only), thorough, classic",
+        help="the defaults of the Train dock: quick (minutes, decoder only), thorough, or classic "
+        "(the network of --recipe classic, trained on crops like the others)",
     )
     parser.add_argument(
         "--corrected",
@@ -69,7 +86,7 @@ def add_train(commands: Any) -> None:
         help="train on corrected and approved images alone; what the model to start from has "
         "learned from is mixed in where it is at hand",
     )
-    parser.add_argument("--epochs", type=int, help="validations; sets --steps")
+    parser.add_argument("--epochs", type=int, help=_EPOCHS)
     parser.add_argument("--edge", type=int, metavar="PX", help="of images in a recipe (128)")
     parser.add_argument(
         "--test-ids",
@@ -108,6 +125,7 @@ def add_import(commands: Any) -> None:
 def _train_and_save(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.h5_job import check_h5_place, save_h5
 
+    _quieten_tensorflow()
     file = arguments.save_h5
     if file is not None:
         check_h5_place(file)
@@ -118,9 +136,15 @@ def _train_and_save(arguments: argparse.Namespace) -> int:
     return code
 
 
+def _quieten_tensorflow() -> None:
+    """Keep TensorFlow's log of its start from standing before what is asked for."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
 def _import(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.h5_job import import_h5
 
+    _quieten_tensorflow()
     steps = import_h5(arguments.file, arguments.name, arguments.network, arguments.diameter)
     for step in with_bar(steps, "step"):
         if step.kind == "result":
@@ -149,10 +173,10 @@ def _train(arguments: argparse.Namespace) -> int:
         only=_corrected(arguments) if arguments.corrected else (),
     )
     try:
-        problems = _follow_training(train(request))
+        problems = _follow_training(train(request), start)
     except KeyboardInterrupt:
         say("Stopped: the best weights so far become a model. Ctrl+C again to leave it at that.")
-        problems = _follow_training(train(dataclasses.replace(request, finish_now=True)))
+        problems = _follow_training(train(dataclasses.replace(request, finish_now=True)), start)
     complain(problems)
     return SKIPPED if problems else OK
 
@@ -193,7 +217,7 @@ def _corrected(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(each.id for each in truths.by_hand)
 
 
-def _follow_training(training: Generator[Progress]) -> list[str]:
+def _follow_training(training: Generator[Progress], start: str) -> list[str]:
     """Show a training, and return what it complains of."""
     problems = []
     with closing(training) as steps:  # an interrupted one must let go of its folder
@@ -206,6 +230,8 @@ def _follow_training(training: Generator[Progress]) -> list[str]:
                 say(_epoch_line(step.values))
             elif step.kind == "result":
                 print(f"Model: {step.values['model']}")
+                if step.values["scores"].get("best_step") == 0:
+                    say(_NO_GAIN.format(start))
                 print(json.dumps(step.values["scores"], indent=1))
     return problems
 
@@ -225,19 +251,30 @@ def _train_by_recipe(arguments: argparse.Namespace) -> int:
         table=arguments.table,
         test_ids=read_ids(arguments.test_ids),
     )
-    problems = []
-    for step in with_bar(train_by_recipe(request), "step"):
-        if step.kind == "problem":
-            problems.append(step.message)
-        elif step.kind == "start":
-            say(f"Encoder: {step.values['encoder']}")
-        elif step.kind == "epoch":
-            say(_recipe_line(step.values, request.config.epochs))
-        elif step.kind == "result":
-            _print_report(step.values["report"])
-            print(f"Model: {step.values['model']}")
+    try:
+        problems = _follow_recipe(train_by_recipe(request), request.config.epochs)
+    except KeyboardInterrupt:
+        say("Stopped: there is no model yet; the same command goes on with it.")
+        raise
     complain(problems)
     return SKIPPED if problems else OK
+
+
+def _follow_recipe(training: Generator[Progress], epochs: int) -> list[str]:
+    """Show a training by a recipe, and return what it complains of."""
+    problems = []
+    with closing(training) as steps:
+        for step in with_bar(steps, "step"):
+            if step.kind == "problem":
+                problems.append(step.message)
+            elif step.kind == "start":
+                say(f"Encoder: {step.values['encoder']}")
+            elif step.kind == "epoch":
+                say(_recipe_line(step.values, epochs))
+            elif step.kind == "result":
+                _print_report(step.values["report"])
+                print(f"Model: {step.values['model']}")
+    return problems
 
 
 def _refuse(arguments: argparse.Namespace, names: Iterable[str], why: str) -> None:

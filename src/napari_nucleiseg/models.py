@@ -157,12 +157,20 @@ def find_model(name_or_path: str | Path) -> Model:
         with suppress(OSError):  # where nothing may be written, it is read as it stands
             restore_interrupted(folder)
         if os.path.isdir(folder):  # unlike Path.is_dir, no error for an impossible name
+            _refuse_run(folder)
             return read_model(folder)
     there_is = ", ".join(model.name for model in models) or "none"
     raise BadInput(
         f"There is no model {wanted!r:.200}; name one of those that there are"
         f" ({there_is}) or give the path of a model's folder."
     )
+
+
+def _refuse_run(folder: Path) -> None:
+    """Tell the folder of a training run from that of the model in it."""
+    model = folder / "model"
+    if not os.path.lexists(folder / INFO) and os.path.isfile(model / INFO):
+        raise BadInput(f"{folder} is a training run and no model; did you mean {model}?")
 
 
 def read_model(folder: Path) -> Model:

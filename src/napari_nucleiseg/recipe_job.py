@@ -129,6 +129,11 @@ def _split(request: RecipeRequest) -> Split:
         train, validation = split_by_field(
             usable, share_held_out(request.config), request.config.seed, fields
         )
+        if train and not validation:
+            raise BadInput(
+                "All images to train on are of one field of view, so none can be held out to "
+                "validate on; annotate images of at least two fields."
+            )
         return {"train": train, "validation": validation, "test": test}
 
     split = keep_record(request, samples, split_now)

@@ -119,6 +119,11 @@ def keep_record(
     else:
         _check_new(out)
         split = split_now()
+        if not split[TRAIN]:
+            raise BadInput(
+                "There is no image to train on: images need masks, labels that somebody "
+                "corrected, or an approval, and those for testing and their fields are left out."
+            )
         with saving(out):
             out.mkdir(parents=True, exist_ok=True)
         write_json(out / SPLIT, _ids(split))
@@ -147,13 +152,15 @@ def _check_same_run(request: Request) -> None:
         return  # the checkpoint knows the config too
     # A parameter that was not there yet had what is its default now.
     before = {**dataclasses.asdict(type(request.config)()), **before}
-    before["start"] = told.get("start")
-    now = {**dataclasses.asdict(request.config), "start": Path(request.start).name}
-    changed = [name for name in now if now[name] != before[name]]
+    before["start"] = told.get("start") or "nothing"
+    now = {**dataclasses.asdict(request.config), "start": Path(request.start).name or "nothing"}
+    changed = [
+        f"{name} ({before[name]}, now {now[name]})" for name in now if now[name] != before[name]
+    ]
     if changed:
         raise BadInput(
-            f"{out} holds a run begun with another {', '.join(changed)}; give the same to go on "
-            "with it, or another --out folder to begin a new one."
+            f"{out} holds a run begun with other values of: {', '.join(changed)}; give the same "
+            "to go on with it, or another --out folder to begin a new one."
         )
 
 

@@ -48,7 +48,7 @@ _LABELS = {
 _PARTS = (("Decoder only", True), ("All layers", False))
 _PRESETS = (
     ("Quick: a few minutes", Preset.QUICK),
-    ("Thorough: an hour or so", Preset.THOROUGH),
+    ("Thorough: 20 minutes or more", Preset.THOROUGH),
     ("Classic: U-Net on a frozen MobileNetV2", Preset.CLASSIC),
 )
 _CLASSIC = "mobilenetv2-unet"
