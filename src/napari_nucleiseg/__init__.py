@@ -8,10 +8,10 @@ base       config (every parameter, once), errors, progress; _cv2, _ort
 writing    atomic, folder_swap: whole or not at all
 files      decoders, images, spans; label_files, mask_files
 saving     state, storage, recovery, lock: what is written, so that nothing is lost
-samples    layouts, pairing: which files of a folder belong together;
-           dataset, annotations, merging: samples and their nuclei;
+samples    folder_entries, layouts, pairing: which files of a folder belong together;
+           dataset, sample_table, annotations, merging: samples and their nuclei;
            fields, truth; archive, fetch; synthetic (made images)
-work       sample_files, draft, bring_back: a sample open for correction
+work       sample_files, sample_saving, draft, bring_back: a sample open for correction
 labels     labels (from maps, to masks), flooding, numbering, shapes, diameter;
            edits, grow, cuts (corrections); doubts
 scores     matching, metrics, error_map, overlay
