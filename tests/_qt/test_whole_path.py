@@ -118,7 +118,7 @@ def test_open_predict_correct_save_and_open_again(
 
     hand.press("S")
     until(lambda: not layers.draft.unsaved and not layers.saving.is_busy)
-    assert correct.save_row.text.text() == "a: corrected"
+    assert correct.save_row.text.text() == "Corrected: a"
     np.testing.assert_array_equal(read_label_tif(folder / "a" / "labels.tif"), corrected)
     masks = [np.asarray(Image.open(each)) > 0 for each in (folder / "a" / "masks").glob("*.png")]
     assert len(masks) == len(ids(corrected))

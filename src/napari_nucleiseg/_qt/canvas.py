@@ -76,8 +76,10 @@ def fit(viewer: Viewer, layer: Layer) -> None:
     extent = layer.extent  # from the middle of the first pixel to that of the last
     low, high = np.asarray(extent.world)[:, -2:]
     height, width = (high - low + np.asarray(extent.step)[-2:]) * _MARGIN
-    widget = canvas_widget(viewer)
-    _aim(viewer, (low + high) / 2, min(widget.height() / height, widget.width() / width))
+    room = canvas_widget(viewer)
+    zoom = min(room.height() / height, room.width() / width)
+    if zoom > 0:  # a canvas that is not laid out yet is 0 px high, and napari divides by it
+        _aim(viewer, (low + high) / 2, zoom)
 
 
 def _aim(viewer: Viewer, centre: np.ndarray, zoom: float) -> None:

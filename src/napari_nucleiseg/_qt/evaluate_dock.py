@@ -28,6 +28,7 @@ from napari_nucleiseg._qt.score_grid import ScoreGrid
 from napari_nucleiseg._qt.score_table import ScoreTable
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
+from napari_nucleiseg._qt.wrapped_label import WrappedLabel
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.progress import Progress
@@ -89,7 +90,7 @@ class EvaluateDock(ScrollDock):
         self.models, self.images = ModelList(), ElidingCombo()
         self.run_bar = RunBar("Evaluate")
         self.grid, self.table = ScoreGrid(_SCORES), ScoreTable(_COLUMNS)
-        self.caption, self.legend = QLabel(), QLabel(LEGEND)
+        self.caption, self.legend = WrappedLabel(), QLabel(LEGEND)
         self.show_errors = QCheckBox("Show the errors over the image")
         self._lay_out()
         self._later = calm_timer(self, self._show_choices)

@@ -182,9 +182,10 @@ class TrainDock(ScrollDock):
             self.form.show_truths(self._truths())
             self._on_form_changed()
 
-    def _knows_all_states(self) -> bool:
-        dataset = self._session.dataset
-        return dataset is not None and len(self._session.states) >= len(dataset.samples)
+    def _is_looking_through(self) -> bool:
+        """Whether the states of some samples are known, and those of others still come."""
+        dataset, known = self._session.dataset, len(self._session.states)
+        return dataset is not None and 1 < known < len(dataset.samples)
 
     def _truths(self) -> Truths:
         dataset = self._session.dataset
@@ -273,7 +274,7 @@ class TrainDock(ScrollDock):
 
     def _decide(self, run: Run) -> None:
         """Compare the model of a run that came to its end, when nobody was there to decide."""
-        if not self._knows_all_states():
+        if self._is_looking_through():
             self.run_bar.complain("The images are still being looked through: press it again soon.")
             return
         self._run, self._trained = run, run.folder / MODEL
