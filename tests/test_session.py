@@ -198,3 +198,12 @@ def test_maps_that_come_and_those_that_go_are_told_of(monkeypatch):
     assert changed == [("a",), ("b",), ("c",), ("a",)]
     assert session.maps("a") is None
     assert session.maps("c") is not None
+
+
+def test_there_is_a_way_back_to_an_earlier_folder_of_corrections(session, tmp_path):
+    for name in ("one", "two", "one"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        session.use_correction_folder(tmp_path / name)
+    assert session.correction_folder == tmp_path / "one"
+    session.close_dataset()
+    DatasetLock.acquire(tmp_path / "one").release()

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +172,7 @@ def _print_predictions(rows: Sequence[dict[str, Any]], out: Path) -> None:
 def _with_overlays(
     results: Iterable[Progress], samples: Sequence[Any], out: Path
 ) -> Iterable[Progress]:
-    from napari_nucleiseg.atomic import write_bytes_atomically
+    from napari_nucleiseg.atomic import NameTooLong, write_bytes_atomically
     from napari_nucleiseg.dataset import read_sample_image
     from napari_nucleiseg.overlay import encode_png, side_by_side
 
@@ -180,7 +181,8 @@ def _with_overlays(
             image = read_sample_image(samples[step.done - 1])
             picture = side_by_side(image, step.values["labels"])
             out.mkdir(parents=True, exist_ok=True)
-            write_bytes_atomically(out / f"{step.values['id']}.png", encode_png(picture))
+            with suppress(NameTooLong):  # which is told of the label image
+                write_bytes_atomically(out / f"{step.values['id']}.png", encode_png(picture))
         yield step
 
 

@@ -172,8 +172,6 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
         for path in (out / f"{each.id}{suffix}" for suffix in suffixes)
         if os.path.exists(path)  # pathlib raises where the folder may not be entered
     ]
-    if not there:
-        return
     for path in there:
         if not is_marked(path):
             raise BadInput(

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 REPORT = "report.json"
 SHIPPED = "nuclei"
+_OF_MODEL = "of the model"
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class _EncoderSource:
         why = "" if self.request.start else ", because ImageNet's weights could not be downloaded"
         note = f"; it was trained or tuned on {self._seen(model, 'test')} images"
         note += f" and on {self._seen(model, 'validation')} images"
-        return encoder_weights(read_weights(model)), f"of the model {model.name}{why}{note}"
+        return encoder_weights(read_weights(model)), f"{_OF_MODEL} {model.name}{why}{note}"
 
     def _seen(self, model: Model, part: str) -> str:
         """Count the held-out images that a model was trained or tuned on."""
@@ -197,7 +198,9 @@ def _write(
 
     shrunk = [_shrunk(each, request.config.edge) for each in examples]
     trained = Trained(learned.weights, DecodeConfig(), report, learned.steps)
-    source = find_model(request.start) if request.start else None
+    # What an encoder has learned from, a model that begins with it has learned from, too.
+    of_a_model = str(report.get("encoder", "")).startswith(_OF_MODEL)
+    source = find_model(request.start or SHIPPED) if of_a_model else None
     return write_trained(request, split, shrunk, trained, source)
 
 

@@ -2,7 +2,7 @@
 
 No Qt in here. The signals are emitted in the thread of the caller, so methods that change
 the session are called in the thread of the window. What blocks (`read`, and all of
-`sample_files`) changes nothing, and runs in a worker.
+`sample_files` and `sample_saving`) changes nothing of it, and runs in a worker.
 """
 
 from __future__ import annotations
@@ -181,7 +181,10 @@ class Session:
         BadInput
             If another program holds the folder, or it is read-only.
         """
-        self._locks.append(lock or DatasetLock.acquire(folder))
+        lock = lock or DatasetLock.acquire(folder)
+        if self.correction_folder is not None:
+            self._locks.pop().release()  # so that there is a way back to it
+        self._locks.append(lock)
         self.correction_folder = Path(folder)
         self.read_only_changed.emit(self.read_only)
 

@@ -240,6 +240,31 @@ def write_label_image_in(folder: Path, labels: np.ndarray) -> None:
     write_label_image(folder / "labels.tif", labels)
 
 
+def test_what_was_rescued_comes_back_also_where_the_rest_could_not_be(
+    desks: Callable[[], Desk],
+    squares_folder: Path,
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(work: sample_saving.Work) -> Any:
+        if rescue_folder(squares_folder) in work.folder.parents and work.sample.id == "c":
+            return sample_saving.save_work(work)
+        raise SaveFailed("The disk is full.")
+
+    for module in (saving, closing):
+        monkeypatch.setattr(module, "save_work", fail)
+    monkeypatch.setattr(QMessageBox, "warning", lambda *_: QMessageBox.StandardButton.Close)
+    desk = desks()
+    for each in ("b", "c"):
+        desk.open(squares_folder, each) if each == "b" else desk.layers.session.select(each)
+        desk.until(lambda each=each: desk.layers.sample is desk.layers.session[each])
+        desk.until(lambda: not desk.layers.is_loading)
+        desk.draw()
+    desk.window.close()
+    assert "are safe in" in told[0]
+    assert correction_folder_of(squares_folder) == rescue_folder(squares_folder)
+
+
 def test_what_cannot_be_rescued_either_keeps_the_window(
     desks: Callable[[], Desk],
     squares_folder: Path,

@@ -212,7 +212,7 @@ def test_without_labels_on_show_nothing_is_approved(layers, viewer, qtbot):
     rest(qtbot, layers)
     assert layers.session.sample is sample
     assert read_state(sample.folder).status is Status.UNLABELLED
-    assert "not on show" in failed[0]
+    assert "has no labels on show" in failed[0]
 
 
 def test_nothing_is_approved_before_the_first_image_is_there(viewer, squares_folder, qtbot):

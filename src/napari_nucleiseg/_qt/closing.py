@@ -76,7 +76,7 @@ class CloseGuard(QObject):
         folder = rescue_folder(session.dataset.root)
         is_in_use = folder == session.correction_folder
         reasons = [self._saving.failures.get(each, session.read_only) for each in session.pending]
-        lost = []
+        lost, count = [], len(session.pending)
         for sample_id, work in list(session.pending.items()):
             try:
                 if not is_in_use:  # what it holds of the sample was not seen
@@ -86,17 +86,19 @@ class CloseGuard(QObject):
                 session.note_pending(sample_id, None)
             except BadInput as error:
                 lost.append(str(error))
-        if lost:
-            return self._ask(lost[0])
-        before = correction_folder_of(session.dataset.root)  # it may be out of reach
+        if len(lost) < count:
+            how = self._note_rescue(session.dataset.root, folder)
+            self._tell(f"{reasons[0]}\n\nYour corrections are safe in\n{folder}\n{how}")
+        return self._ask(lost[0]) if lost else True
+
+    def _note_rescue(self, root: Path, folder: Path) -> str:
+        """Have a folder found again, if that hides nothing; and say how it comes back."""
+        before = correction_folder_of(root)  # it may be out of reach
         if before in (None, folder):
-            remember_correction_folder(session.dataset.root, folder)
-            how = "and come back when you open the dataset again."
-        else:
-            # Remembered instead of that folder, it would hide all that was saved there before.
-            how = f"Copy what is in it to\n{before}\nonce that can be written."
-        self._tell(f"{reasons[0]}\n\nYour corrections are safe in\n{folder}\n{how}")
-        return True
+            remember_correction_folder(root, folder)
+            return "and come back when you open the dataset again."
+        # Remembered instead of that folder, it would hide all that was saved there before.
+        return f"Copy what is in it to\n{before}\nonce that can be written."
 
     def _tell(self, message: str) -> None:
         QMessageBox.information(self._window, "Corrections kept elsewhere", message)

@@ -26,6 +26,7 @@ from napari_nucleiseg.archive import extract
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.sample_files import OpenDataset, lock_folder, open_dataset, read_states
+from napari_nucleiseg.sample_table import TABLE
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
@@ -261,7 +262,7 @@ def _lock(folder: Path | None) -> tuple[DatasetLock | None, str]:
 
 
 def _table_beside(archive: Path) -> list[Path]:
-    table = archive.parent / "samples.csv"
+    table = archive.parent / TABLE
     return [table] if os.path.isfile(table) else []
 
 

@@ -126,7 +126,8 @@ class Saving(QObject):
         if self.save(Status.APPROVED) or chosen is None:
             self._session.next_sample()
         elif not self._is_on_show:
-            self._session.failed.emit(f"{chosen.id} is not on show, so it was not approved.")
+            what = "is not" if self._draft.opened is None else "has no labels"
+            self._session.failed.emit(f"{chosen.id} {what} on show, so it was not approved.")
 
     def retry(self) -> None:
         """Save again what could not be saved."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import os
 from functools import partial
 from pathlib import Path
@@ -47,7 +48,7 @@ from napari_nucleiseg.truth import Truths, sort_by_truth
 if TYPE_CHECKING:
     import napari.viewer
 
-    from napari_nucleiseg.dataset import Sample
+    from napari_nucleiseg.dataset import Dataset, Sample
 
 _NARROWEST = 310
 _START_SECONDS = 120  # to import TensorFlow on a slow disk
@@ -82,6 +83,8 @@ class TrainDock(ScrollDock):
         self._run: Run | None = None
         self._trained = Path()
         self._notes: list[str] = []
+        self._learned: list[Sample] = []
+        self._learned_from: tuple[Dataset | None, Model | None] = None, None
         # What runs: a training, its end (tuning and export), or the comparison after it.
         self._is_finishing = self._is_judging = False
         self._shall_finish = False
@@ -201,11 +204,15 @@ class TrainDock(ScrollDock):
         self.estimate.setText(self._estimate())
 
     def _old_samples(self) -> list[Sample]:
-        dataset, chosen = self._session.dataset, {each.id for each in self.form.samples}
+        dataset, start = self._session.dataset, self.form.start
         if dataset is None:
             return []
-        found = learned_before(self.form.start, dataset.root, dataset.samples)
-        return [each for each in found if each.id not in chosen]
+        if not all(map(operator.is_, self._learned_from, (dataset, start))):
+            # It looks at files, and the form changes with each letter that is typed.
+            self._learned_from = dataset, start
+            self._learned = learned_before(start, dataset.root, dataset.samples)
+        chosen = {each.id for each in self.form.samples}
+        return [each for each in self._learned if each.id not in chosen]
 
     def _estimate(self) -> str:
         config, count = self.form.config, len(self.form.samples)
