@@ -189,3 +189,13 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
         thread.join()
     assert path.read_bytes() in contents
     assert names(tmp_path) == {"a"}
+
+
+def test_a_copy_is_kept_of_what_will_be_replaced(tmp_path: Path) -> None:
+    atomic.keep_copy(tmp_path / "missing.tif")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "labels.tif").write_bytes(b"earlier")
+    atomic.keep_copy(tmp_path / "labels.tif")
+    (kept,) = tmp_path.glob("labels.kept-*.tif")
+    assert kept.read_bytes() == b"earlier"
+    assert (tmp_path / "labels.tif").exists(), "until the new ones are there"

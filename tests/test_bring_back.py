@@ -101,14 +101,6 @@ def test_strokes_that_were_saved_are_not_unsaved(dataset: Path, tmp_path: Path) 
     assert (dataset / "b" / "labels.tif").exists()
 
 
-def test_what_was_set_aside_in_the_folder_goes_with_it(dataset: Path, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    for each in ("a", "a.kept-20260101T000000.000000Z"):
-        save(elsewhere / each, 3)
-    assert bring(dataset, elsewhere) == []
-    assert not elsewhere.exists()
-
-
 def test_a_folder_that_cannot_be_renamed_is_spoken_of(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

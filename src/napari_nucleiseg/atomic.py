@@ -153,9 +153,17 @@ def kept_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.kept-{stamp}{path.suffix}")
 
 
-def is_kept(path: Path) -> bool:
-    """Whether `kept_path` made the name of `path`."""
-    return ".kept-" in path.name
+def keep_copy(path: Path) -> None:
+    """Copy a file that is about to be replaced to its `kept_path`, if there is one.
+
+    Raises
+    ------
+    SaveFailed
+        If the disk does not take it.
+    """
+    if os.path.exists(path):
+        with saving(path):
+            write_bytes_atomically(kept_path(path), path.read_bytes())
 
 
 def set_aside(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleiseg.annotations import check_size
-from napari_nucleiseg.atomic import is_kept, kept_path, saving, set_aside, write_bytes_atomically
+from napari_nucleiseg.atomic import keep_copy, saving, set_aside
 from napari_nucleiseg.dataset import Sample
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import read_image_size
@@ -62,7 +62,7 @@ def bring_back(root: Path, samples: Sequence[Sample], folder: Path) -> list[str]
         f"{each} belongs to no image that is open: open the folder of its image and bring it back "
         "there, or move it away."
         for each in sorted(path.parent for path in folder.glob(f"*/{LABELS}"))
-        if each.name not in ids and not is_kept(each)
+        if each.name not in ids
     ]
     return left or _retire(folder)
 
@@ -77,13 +77,6 @@ def _retire(folder: Path) -> list[str]:
         )
         return [text]
     return []
-
-
-def _keep(path: Path) -> None:
-    """Copy labels that are about to be replaced: another window may have saved them since."""
-    if os.path.exists(path):
-        with saving(path):
-            write_bytes_atomically(kept_path(path), path.read_bytes())
 
 
 def _has_later(sample: Sample, state: SampleState) -> bool:
@@ -111,7 +104,7 @@ def _bring_one(sample: Sample, source: Path) -> str:
             )
     except BadInput as error:
         return str(error)
-    _keep(sample.folder / LABELS)
+    keep_copy(sample.folder / LABELS)  # another window may have saved them since
     save_labels(sample.folder, labels, state, masks=sample.layout == "kaggle")
     # What a hand has erased is told by the prediction that it began with.
     prediction = read_prediction(source)

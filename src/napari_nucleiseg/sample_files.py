@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucleiseg.atomic import make_folder, saving, set_aside
+from napari_nucleiseg.atomic import keep_copy, make_folder, saving
 from napari_nucleiseg.dataset import Dataset, Sample, read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.images import intensity_range
 from napari_nucleiseg.progress import Progress
@@ -89,8 +89,8 @@ def lock_folder(folder: Path, coming: Iterable[str] = ()) -> DatasetLock:
     ----------
     folder : Path
     coming : iterable of str
-        Ids of samples whose labels are about to be saved there, and did not begin with what it
-        holds of them: that is set aside.
+        Ids of samples whose labels are about to be saved there, and did not begin with those
+        that it holds of them: of these a copy is kept.
 
     Raises
     ------
@@ -101,9 +101,8 @@ def lock_folder(folder: Path, coming: Iterable[str] = ()) -> DatasetLock:
         make_folder(folder)
     lock = DatasetLock.acquire(folder)
     try:
-        with saving(folder):
-            for each in coming:
-                set_aside(folder / each)
+        for each in coming:
+            keep_copy(folder / each / LABELS)
     except SaveFailed:
         lock.release()
         raise

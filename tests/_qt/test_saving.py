@@ -413,7 +413,7 @@ def test_another_folder_takes_what_could_not_be_saved(layers, qtbot, full_disk, 
     assert not (first.folder / "labels.tif").exists()
 
 
-def test_what_another_folder_holds_already_is_set_aside(layers, qtbot, tmp_path):
+def test_what_another_folder_holds_already_is_kept(layers, qtbot, tmp_path):
     """It was not on show, so the labels that come did not begin with it."""
     sample, folder = layers.sample, tmp_path / "elsewhere"
     earlier = np.full((EDGE, EDGE), 3, np.int32)
@@ -423,8 +423,8 @@ def test_what_another_folder_holds_already_is_set_aside(layers, qtbot, tmp_path)
     rest(qtbot, layers)
     labels = read_label_tif(folder / sample.id / "labels.tif")
     np.testing.assert_array_equal(labels, layers.draft.current_labels())
-    (kept,) = folder.glob(f"{sample.id}.kept-*")
-    np.testing.assert_array_equal(read_label_tif(kept / "labels.tif"), earlier)
+    (kept,) = (folder / sample.id).glob("labels.kept-*.tif")
+    np.testing.assert_array_equal(read_label_tif(kept), earlier)
 
 
 def test_a_dataset_held_by_another_window_is_not_written_to(viewer, squares_folder, qtbot):

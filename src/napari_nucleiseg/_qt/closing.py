@@ -14,9 +14,10 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_nucleiseg._qt.memory import correction_folder_of, remember_correction_folder
 from napari_nucleiseg._qt.workers import jobs_of
-from napari_nucleiseg.atomic import saving, set_aside
+from napari_nucleiseg.atomic import keep_copy
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.sample_saving import save_work
+from napari_nucleiseg.storage import LABELS
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
@@ -80,8 +81,7 @@ class CloseGuard(QObject):
         for sample_id, work in list(session.pending.items()):
             try:
                 if not is_in_use:  # what it holds of the sample was not seen
-                    with saving(folder):
-                        set_aside(folder / sample_id)
+                    keep_copy(folder / sample_id / LABELS)
                 save_work(replace(work, folder=folder / sample_id))
                 session.note_pending(sample_id, None)
             except BadInput as error:

@@ -142,7 +142,7 @@ class Saving(QObject):
         Parameters
         ----------
         folder : Path
-            What it holds of samples that are saved there now is set aside.
+            Of labels that it holds of the samples that are saved there now, a copy is kept.
         on_used : callable, optional
             Called once the folder is made and locked, and all is on its way there.
         """
