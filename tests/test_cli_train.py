@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from squares import squares, write_sample
@@ -196,6 +197,22 @@ def test_a_model_that_is_no_better_than_its_start_is_called_so(
     monkeypatch.setattr(train_job, "train", train)
     main(["train", str(folder), "--out", str(tmp_path / "run"), "--from", "nuclei"])
     assert ("this model is the same as nuclei." in capsys.readouterr().out) is says
+
+
+def test_a_recipe_from_imagenet_is_one_that_names_no_model(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def train_by_recipe(request: Any) -> Iterator[Progress]:
+        asked.append(request.start)
+        yield Progress(1, 1)
+
+    monkeypatch.setattr("napari_nucleiseg.recipe_job.train_by_recipe", train_by_recipe)
+    command = ["train", str(folder), "--out", str(tmp_path / "run"), "--recipe", "classic"]
+    for start in ("imagenet", "mine"):
+        main([*command, "--from", start])
+    assert asked == ["", "mine"]
 
 
 def test_a_recipe_that_is_stopped_says_how_to_go_on(

@@ -238,6 +238,7 @@ def _follow_training(training: Generator[Progress], start: str) -> list[str]:
 
 def _train_by_recipe(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.recipe_job import RecipeRequest, train_by_recipe
+    from napari_nucleiseg.train_job import IMAGENET
 
     used = {each.name for each in dataclasses.fields(RecipeConfig)}
     others = [each.name for each in dataclasses.fields(TrainConfig) if each.name not in used]
@@ -246,7 +247,8 @@ def _train_by_recipe(arguments: argparse.Namespace) -> int:
         dataset=arguments.dataset,
         out=arguments.out,
         config=config_of(arguments, RECIPES[arguments.recipe]),
-        start=arguments.start,
+        # A recipe with an encoder starts from ImageNet's weights unless a model is named.
+        start="" if arguments.start == IMAGENET else arguments.start,
         name=arguments.name,
         table=arguments.table,
         test_ids=read_ids(arguments.test_ids),

@@ -135,7 +135,8 @@ class RunLock(DatasetLock):
     """The right to train into the folder of a run, held and let go of like a dataset's.
 
     Where the disk has locks, they are believed between computers too: what a cluster killed
-    on one computer must go on by itself on another.
+    on one computer must go on by itself on another. Where it has none (some network disks),
+    the file that a killed training left has to be deleted by hand, as the message says.
     """
 
     _busy = (
