@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from forbidden import forbid
 from PIL import Image
+from squares import squares, write_sample
 
 from napari_nucleiseg.dataset import (
     Dataset,
@@ -366,6 +367,16 @@ def test_a_seed_decides_and_the_order_does_not() -> None:
 def test_neither_side_is_empty_by_rounding(share: float, number: int) -> None:
     samples = made_samples([("a", "", 1), ("b", "", 1), ("c", "", 1)])
     assert len(split_by_field(samples, share, 0)[1]) == number
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_table_of_any_spreadsheet_is_read(tmp_path: Path, between: str) -> None:
+    write_sample(tmp_path / "few" / "a", squares((64, 64), (5, 5)), masks=True)
+    table = tmp_path / "few" / "samples.csv"
+    rows = [("id", "modality", "split"), ("a", "stained", "test")]
+    table.write_text("\n".join(between.join(row) for row in rows), encoding="utf-8-sig")
+    (sample,) = read_dataset(tmp_path / "few").samples
+    assert (sample.modality, sample.split) == ("stained", "test")
 
 
 def test_a_single_field_is_kept() -> None:

@@ -66,7 +66,11 @@ def with_table(found: Found, table: Path, *, required: bool) -> Found:
 def _read_table(table: Path) -> list[dict[str, str]]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = [_clean(row) for row in csv.DictReader(file)]
+            # Where a comma stands in numbers, spreadsheets put semicolons between cells.
+            header = file.readline()
+            file.seek(0)
+            between = max(",;\t", key=header.count)
+            rows = [_clean(row) for row in csv.DictReader(file, delimiter=between)]
     except OSError as error:
         raise BadInput(
             f"{table} cannot be read ({error.strerror}); check that you may read it."
