@@ -189,6 +189,18 @@ def test_predict_replaces_no_file_that_is_no_prediction(
         assert main([*command, str(tmp_path / "out")]) == 1, "a picture of somebody else"
 
 
+def test_a_name_that_is_too_long_for_a_picture_stops_no_batch(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    first = sorted(dsb_folder.glob("*/images"))[0].parent
+    first.rename(dsb_folder / ("a" * 255))
+    command = ["predict", str(dsb_folder), "--model", model, "--overlays"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 3
+    assert "name is too long" in capsys.readouterr().err
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+    assert len(list((tmp_path / "out").glob("*.tif"))) == 3
+
+
 def read_image_and_save(source: Path, target: Path) -> None:
     Image.open(source).convert("L").save(target)
 
