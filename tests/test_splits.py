@@ -15,6 +15,7 @@ from napari_nucleiseg.dataset import Sample, read_dataset
 from napari_nucleiseg.models import Model
 from napari_nucleiseg.splits import (
     MOST_OLD,
+    held_out_by,
     judges,
     known_to,
     learned_before,
@@ -183,6 +184,18 @@ def test_what_the_start_knows_is_not_held_out_while_there_is_something_new(
         assert split["validation"]
         assert known_fields.isdisjoint(each.field for each in split["validation"])
         assert len(split["train"]) + len(split["validation"]) == 12
+
+
+def test_a_training_that_goes_on_without_new_images_holds_out_the_same(dataset: Path) -> None:
+    samples = samples_of(dataset)
+    first = split_samples(samples, [], CONFIG)
+    model = base_model(dataset, dataset="cells", split={k: ids(v) for k, v in first.items()})
+    again = split_samples(samples, first["train"], CONFIG, held_before=held_out_by(model))
+    assert again["validation"] == first["validation"]
+    assert again["train"] == first["train"]
+    fewer = split_samples(samples, first["train"][:5], CONFIG, held_before=held_out_by(model))
+    assert not set(fewer["validation"]) <= set(first["train"][:5])
+    assert held_out_by(None) == frozenset()
 
 
 def test_of_what_the_start_does_not_know_half_at_least_is_learned_from(dataset: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,12 @@ def learned_by(model: Model | None) -> dict[str, int | None]:
         return {}
     sizes = sizes if isinstance(sizes, dict) else {}
     return {each: sizes.get(each) for part in LEARNED for each in split.get(part, ())}
+
+
+def held_out_by(model: Model | None) -> frozenset[str]:
+    """Give the ids of what was held out when a model was trained."""
+    split = model.info.get("training", {}).get("split") if model else None
+    return frozenset(split.get(VALIDATION, ())) if isinstance(split, dict) else frozenset()
 
 
 def dataset_of(model: Model | None) -> str:
@@ -119,6 +125,7 @@ def split_samples(
     *,
     tests: Sequence[Sample] = (),
     mix_old: bool = True,
+    held_before: frozenset[str] = frozenset(),
 ) -> Split:
     """Part samples into what is trained and what is validated on.
 
@@ -136,6 +143,9 @@ def split_samples(
         Other test samples of the dataset, whose fields come into no part either.
     mix_old : bool
         Whether old ones that are not in `samples` are trained on.
+    held_before : frozenset of str
+        Ids of what was held out when the model to start from was trained. Where there is
+        nothing else that it has not learned from, all of it is held out again.
 
     Returns
     -------
@@ -153,7 +163,11 @@ def split_samples(
     free = {each.id for each in split_test(every, fields)[0]}
     usable = tuple(each for each in samples if each.id in free)
     known_fields = {fields[each.id] for each in every if each.id in known}
-    train, validation = _hold_out(usable, known_fields, fields, config)
+    new = tuple(each for each in usable if fields[each.id] not in known_fields)
+    if new and len(new) < len(usable) and held_before >= {each.id for each in new}:
+        train, validation = tuple(each for each in usable if each not in new), new
+    else:
+        train, validation = _hold_out(usable, new, fields, config)
     alike: tuple[Sample, ...] = ()
     if not validation and len(train) > 1:
         count = max(1, round(share_held_out(config) * len(train)))
@@ -173,14 +187,13 @@ def share_held_out(config: TrainConfig | RecipeConfig) -> float:
 
 def _hold_out(
     samples: tuple[Sample, ...],
-    known_fields: Collection[str],
+    new: tuple[Sample, ...],
     fields: Mapping[str, str],
     config: TrainConfig,
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
     """Hold out fields that the start has not learned from, if there are enough samples."""
     share = share_held_out(config)
     most = max(share, _MOST_OF_NEW)
-    new = tuple(each for each in samples if fields[each.id] not in known_fields)
     if len(new) == len(samples) or not new:
         return split_by_field(samples, share, config.seed, fields)
     part = min(share * len(samples) / len(new), most)

@@ -28,6 +28,7 @@ from napari_nucleiseg.splits import (
     OLD,
     TRAIN,
     Split,
+    held_out_by,
     judges,
     known_to,
     notes,
@@ -187,6 +188,13 @@ def _split(request: TrainRequest, start: Model | None) -> Split:
         samples = with_truth(each for each in dataset.samples if not wanted or each.id in wanted)
         old = known_to(start, dataset.root.name, dataset.samples)
         tests = [each for each in dataset.samples if each.split == "test"]
-        return split_samples(samples, old, request.config, tests=tests, mix_old=request.mix_old)
+        return split_samples(
+            samples,
+            old,
+            request.config,
+            tests=tests,
+            mix_old=request.mix_old,
+            held_before=held_out_by(start) if old else frozenset(),
+        )
 
     return keep_record(request, dataset.samples, split_now)
