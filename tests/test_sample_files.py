@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from few_samples import LABELS, SHAPE, opened, work, write_few
 from PIL import Image
-from squares import squares, write_sample
 
 from napari_nucleiseg import sample_files
 from napari_nucleiseg.dataset import read_dataset
@@ -20,7 +20,7 @@ from napari_nucleiseg.sample_files import (
     read_current_labels,
     read_states,
 )
-from napari_nucleiseg.sample_saving import Work, save_prediction, save_recovery, save_work
+from napari_nucleiseg.sample_saving import save_prediction, save_recovery, save_work
 from napari_nucleiseg.storage import (
     DatasetLock,
     DatasetLocked,
@@ -28,15 +28,10 @@ from napari_nucleiseg.storage import (
     write_recovery,
 )
 
-SHAPE = (64, 64)
-LABELS = squares(SHAPE, (5, 5), (30, 30))
-
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in "ab":
-        write_sample(tmp_path / "few" / name, LABELS, masks=name == "a")
-    return tmp_path / "few"
+    return write_few(tmp_path / "few")
 
 
 @pytest.fixture
@@ -47,14 +42,6 @@ def annotated(folder):
 @pytest.fixture
 def bare(folder):
     return read_dataset(folder).samples[1]
-
-
-def work(sample, labels, folder=None, **changes):
-    return Work(sample, folder or sample.folder, labels, Status.CORRECTED, **changes)
-
-
-def opened(sample, folder=None, writable=True):
-    return open_sample(sample, folder or sample.folder, writable=writable)
 
 
 def test_labels_come_from_the_best_there_is(annotated, bare):

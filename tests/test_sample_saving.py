@@ -6,14 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from squares import squares, write_sample
+from few_samples import LABELS, opened, work, write_few
 
 from napari_nucleiseg import sample_saving
 from napari_nucleiseg.dataset import read_dataset
-from napari_nucleiseg.sample_files import (
-    open_sample,
-)
-from napari_nucleiseg.sample_saving import Work, save_prediction, save_recovery, save_work
+from napari_nucleiseg.sample_saving import save_prediction, save_recovery, save_work
 from napari_nucleiseg.storage import (
     SaveFailed,
     Status,
@@ -21,15 +18,10 @@ from napari_nucleiseg.storage import (
     read_state,
 )
 
-SHAPE = (64, 64)
-LABELS = squares(SHAPE, (5, 5), (30, 30))
-
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in "ab":
-        write_sample(tmp_path / "few" / name, LABELS, masks=name == "a")
-    return tmp_path / "few"
+    return write_few(tmp_path / "few")
 
 
 @pytest.fixture
@@ -40,14 +32,6 @@ def annotated(folder):
 @pytest.fixture
 def bare(folder):
     return read_dataset(folder).samples[1]
-
-
-def work(sample, labels, folder=None, **changes):
-    return Work(sample, folder or sample.folder, labels, Status.CORRECTED, **changes)
-
-
-def opened(sample, folder=None, writable=True):
-    return open_sample(sample, folder or sample.folder, writable=writable)
 
 
 def test_a_save_keeps_status_hands_and_what_the_model_said(bare):

@@ -19,7 +19,7 @@ from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.overlay import encode_png, overlay
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.splits import VALIDATION, dataset_of, known_to
+from napari_nucleiseg.splits import dataset_of, held_out_by, known_to
 
 _EDGE = 384  # px of a picture: two of them stand side by side in a dock
 ENOUGH_FIELDS = 5
@@ -129,13 +129,8 @@ def held_out(samples: Iterable[Sample], new: Model, old: Model | None) -> tuple[
     tests = tuple(each for each in clean if each.split == "test")
     if len({_field(each) for each in tests}) >= ENOUGH_FIELDS:
         return tests
-    wanted = _validated(new)
+    wanted = held_out_by(new)
     return tuple(each for each in clean if each.id in wanted or each.split == "test")
-
-
-def _validated(model: Model) -> set[str]:
-    split = model.info.get("training", {}).get("split", {})
-    return set(split.get(VALIDATION, ())) if isinstance(split, dict) else set()
 
 
 def _field(sample: Sample) -> str:
@@ -176,7 +171,7 @@ def compare(
     found = Comparison(
         ordered,
         fields=len({_field(each.sample) for each in images}),
-        chosen_by=len({each.sample.id for each in images} & _validated(new)),
+        chosen_by=len({each.sample.id for each in images} & held_out_by(new)),
         missing=len(samples) - len(images),
     )
     values = {"comparison": found}
