@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tiny_models import write_tiny_model
 
 from napari_nucleiseg.synthetic import make_dataset
 
@@ -58,3 +59,9 @@ def _dsb_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dsb_folder(_dsb_original: Path, tmp_path: Path) -> Path:
     """A made dataset in the DSB2018 layout: four samples of 128 x 128; yours to change."""
     return Path(shutil.copytree(_dsb_original, tmp_path / "dsb"))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """The folder of a model that is a few operations on the intensities."""
+    return str(write_tiny_model(tmp_path / "tiny").folder)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_nucleiseg.progress import Progress
 
 OK, FAILED, SKIPPED, INTERRUPTED = 0, 1, 3, 130
+DEFAULT_MODEL = "nuclei"
 C = TypeVar("C", bound=Config)
 
 
@@ -51,6 +52,13 @@ def add_config(
                 metavar=each.metadata["unit"].upper() or None,
                 help=text,
             )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that chooses a model."""
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, metavar="NAME_OR_PATH", help="model (nuclei)"
+    )
 
 
 def config_of(arguments: argparse.Namespace, base: C) -> C:

@@ -1,0 +1,153 @@
+"""``nucleiseg evaluate``: scores of a model on annotated images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_nucleiseg.cli_base import (
+    OK,
+    SKIPPED,
+    add_config,
+    add_model,
+    complain,
+    config_of,
+    print_table,
+    read_ids,
+    with_bar,
+)
+from napari_nucleiseg.config import DecodeConfig, PredictConfig
+from napari_nucleiseg.errors import BadInput
+
+
+def add_evaluate(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("evaluate", help="score a model on annotated images")
+    parser.add_argument("dataset", help="dataset folder with masks")
+    parser.add_argument("--table", help="csv file of samples (fields, modalities)")
+    parser.add_argument("--split", choices=("train", "test"), help="only these samples")
+    parser.add_argument("--ids", type=Path, help="file with the ids to score, one a line")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all scores to a file")
+    parser.add_argument("--worst", type=int, default=10, help="how many images to list (10)")
+    add_model(parser)
+    add_config(parser, PredictConfig)
+    add_config(parser, DecodeConfig, from_model=True)
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.dataset import read_dataset
+    from napari_nucleiseg.jobs import evaluate
+    from napari_nucleiseg.models import find_model
+    from napari_nucleiseg.predictor import Predictor
+    from napari_nucleiseg.splits import warn_of_known
+
+    if arguments.json:
+        _check_json_place(arguments.json)
+    predictor = Predictor(find_model(arguments.model))
+    dataset = read_dataset(arguments.dataset, table=arguments.table)
+    samples, unknown = _chosen(dataset.samples, arguments)
+    skipped = [*dataset.problems, *(f"{each} is not in the dataset" for each in unknown)]
+    complain(skipped)
+    config = config_of(arguments, PredictConfig())
+    decode = config_of(arguments, predictor.model.decode)
+    problems, result = [], {}
+    for step in with_bar(evaluate(samples, predictor, config, decode), "image"):
+        if step.kind == "problem":
+            problems.append(step.message)
+        elif step.kind == "result":
+            result = step.values
+    complain(problems)
+    ids = {each["id"] for each in result["images"]}
+    scored = [each for each in samples if each.id in ids]
+    warning = warn_of_known(predictor.model, dataset.root, scored)
+    _print_evaluation(result, arguments.worst, warning)
+    if arguments.json:
+        _write_json(arguments.json, {"model": predictor.model.name, **result})
+    return SKIPPED if problems or skipped else OK
+
+
+def _chosen(
+    samples: Sequence[Any], arguments: argparse.Namespace
+) -> tuple[list[Any], Sequence[str]]:
+    """Give the samples that were asked for, and the ids among these that there are not."""
+    chosen, unknown = list(samples), []
+    if arguments.split:
+        chosen = [each for each in chosen if each.split == arguments.split]
+        if not chosen:
+            raise BadInput(
+                f"No sample is marked as {arguments.split}, by a table or by a folder of that "
+                "name; leave --split out, or name another --table."
+            )
+    if arguments.ids:
+        wanted = set(read_ids(arguments.ids))
+        unknown = sorted(wanted - {each.id for each in samples})
+        chosen = [each for each in chosen if each.id in wanted]
+    if not chosen:
+        raise BadInput("No sample is left to score; check --split and --ids.")
+    return chosen, unknown
+
+
+def _print_evaluation(result: dict[str, Any], worst: int, warning: str) -> None:
+    header = ("images", "AP .5", "AP .7", "AP .9", "mean AP", "F1", "PQ", "Dice", "accuracy")
+    modalities = result["by_modality"]
+    # Without a table all are of one unknown kind, and a row of it would be the first again.
+    groups = {"all": result["summary"], **({} if set(modalities) == {"unknown"} else modalities)}
+    rows = []
+    for name, group in groups.items():
+        mean = group["mean"]
+        ap = [mean["ap"][index] for index in (0, 4, 8)]
+        others = [
+            mean[key] for key in ("mean_ap", "f1", "panoptic_quality", "dice", "pixel_accuracy")
+        ]
+        rows.append((f"{name} ({group['images']})", *(f"{v:.4f}" for v in (*ap, *others))))
+    print_table(header, rows)
+    if warning:
+        print(f"\n{warning}")
+    _print_worst(result["images"][:worst])
+
+
+def _print_worst(worst: Sequence[dict[str, Any]]) -> None:
+    images = [
+        (
+            each["id"],
+            str(each["n_true"]),
+            str(each["n_pred"]),
+            f"{each['mean_ap']:.3f}",
+            f"{each['ap'][0]:.3f}",
+            str(each["splits"]),
+            str(each["merges"]),
+        )
+        for each in worst
+    ]
+    if images:
+        print("\nWorst first:")
+    print_table(("image", "true", "found", "mean AP", "AP .5", "splits", "merges"), images)
+
+
+def _check_json_place(path: Path) -> None:
+    """Refuse, before the work, to write scores into no folder or over anything but scores."""
+    if not os.path.isdir(path.absolute().parent):
+        raise BadInput(f"The folder of {path} does not exist; make it, or name another --json.")
+    if os.path.lexists(path) and not _is_scores(path):
+        raise BadInput(f"{path} holds no scores and is not replaced; name another --json.")
+
+
+def _is_scores(path: Path) -> bool:
+    if not os.path.isfile(path):
+        return False
+    try:
+        written = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(written, dict) and {"model", "summary", "by_modality"} <= written.keys()
+
+
+def _write_json(path: Path, content: Any) -> None:
+    from napari_nucleiseg.atomic import write_bytes_atomically
+
+    write_bytes_atomically(path.absolute(), json.dumps(content, indent=1).encode())

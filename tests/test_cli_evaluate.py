@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from napari_nucleiseg.cli import main
+
+
+def test_evaluate_prints_a_table_and_writes_the_same_as_json(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    file = tmp_path / "scores.json"
+    assert main(["evaluate", str(dsb_folder), "--model", model, "--json", str(file)]) == 0
+    written = json.loads(file.read_text())
+    assert len(written["images"]) == 4
+    printed = capsys.readouterr().out
+    assert f"{written['summary']['mean']['ap'][0]:.4f}" in printed
+    assert printed.index(written["images"][0]["id"]) < printed.index(written["images"][-1]["id"])
+
+
+def test_evaluate_says_where_the_model_knows_the_images(
+    dsb_folder: Path, model: str, capsys: pytest.CaptureFixture
+) -> None:
+    main(["evaluate", str(dsb_folder), "--model", model])
+    assert "learned from" not in capsys.readouterr().out
+    sizes = {each.stem: each.stat().st_size for each in dsb_folder.glob("*/images/*")}
+    path = Path(model) / "model.json"
+    info = json.loads(path.read_text())
+    info["training"] = {"learned": {**sizes, next(iter(sizes)): 1}}
+    path.write_text(json.dumps(info))
+    main(["evaluate", str(dsb_folder), "--model", model])
+    assert "3 of 4 images were learned from" in capsys.readouterr().out
+
+
+def test_ids_hold_blanks_and_unknown_ones_are_named(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    one = sorted(dsb_folder.iterdir())[0]
+    one.rename(one.with_name("plate 3 well B07"))
+    (dsb_folder / "samples.csv").unlink()
+    ids = tmp_path / "ids.txt"
+    command = ["evaluate", str(dsb_folder), "--model", model, "--ids", str(ids)]
+    ids.write_text("plate 3 well B07\n\n")
+    assert main(command) == 0
+    ids.write_text("plate 3 well B07\n\nplate 4\n")
+    capsys.readouterr()
+    assert main(command) == 3
+    captured = capsys.readouterr()
+    assert "all (1)" in captured.out
+    assert "plate 4 is not in the dataset" in captured.err
+
+
+def test_scores_replace_nothing_but_scores_and_need_a_folder(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    import napari_nucleiseg.jobs as jobs
+
+    file = tmp_path / "scores.json"
+    command = ["evaluate", str(dsb_folder), "--model", model, "--json"]
+    assert main([*command, str(file)]) == 0
+    assert main([*command, str(file)]) == 0, "its own file it replaces"
+    monkeypatch.setattr(jobs, "evaluate", lambda *_: pytest.fail("it was scored"))
+    notes = tmp_path / "notes.json"
+    notes.write_text('{"model": "mine"}')
+    for place, words in (
+        (notes, "holds no scores"),
+        (tmp_path, "holds no scores"),
+        (tmp_path / "nowhere" / "scores.json", "does not exist"),
+    ):
+        assert main([*command, str(place)]) == 1
+        assert words in capsys.readouterr().err
+    assert notes.read_text() == '{"model": "mine"}'
+
+
+def test_evaluate_prints_no_table_twice_and_none_of_nothing(
+    dsb_folder: Path, model: str, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["evaluate", str(dsb_folder), "--model", model, "--worst", "0"]
+    main(command)
+    with_table = capsys.readouterr().out.splitlines()
+    assert len(with_table) > 2, "a row for each modality"
+    (dsb_folder / "samples.csv").unlink()
+    main(command)
+    _header, row = capsys.readouterr().out.splitlines()
+    assert row.startswith("all (4)")
+
+
+def test_a_split_that_no_sample_has_is_named(
+    dsb_folder: Path, model: str, capsys: pytest.CaptureFixture
+) -> None:
+    name = min(each.name for each in dsb_folder.iterdir() if each.is_dir())
+    (dsb_folder / "samples.csv").write_text(f"id,stardist_test\n{name},1\n")
+    command = ["evaluate", str(dsb_folder), "--model", model, "--split"]
+    assert main([*command, "train"]) == 1
+    assert "No sample is marked as train" in capsys.readouterr().err
+    assert main([*command, "test"]) == 3, "the table has rows for some only"
