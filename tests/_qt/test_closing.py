@@ -401,8 +401,8 @@ session.set_model("old one")
 engine = Engine("train_fakes:JOBS")
 dock = TrainDock(viewer, session, engine)
 viewer.window.add_dock_widget(dock, name="Train")
-dock.form.name.setText("slow")
-dock.run_bar.start_button.click()
+dock.page.form.name.setText("slow")
+dock.page.run_bar.start_button.click()
 
 def step():
     if (runs_folder() / "slow" / "done").exists():

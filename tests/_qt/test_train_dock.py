@@ -56,12 +56,12 @@ def press(qtbot, button):
 
 
 def wait_for_end(dock, qtbot):
-    qtbot.waitUntil(lambda: not dock.run_bar.is_running, timeout=60_000)
+    qtbot.waitUntil(lambda: not dock.page.run_bar.is_running, timeout=60_000)
 
 
 def train(dock, qtbot, name="new one"):
-    dock.form.name.setText(name)
-    press(qtbot, dock.run_bar.start_button)
+    dock.page.form.name.setText(name)
+    press(qtbot, dock.page.run_bar.start_button)
     wait_for_end(dock, qtbot)
 
 
@@ -69,7 +69,7 @@ def train(dock, qtbot, name="new one"):
 
 
 def test_only_what_somebody_looked_at_is_trained_on(dock, session):
-    form = dock.form
+    form = dock.page.form
     assert "<b>0</b> approved, <b>0</b> corrected" in form.counts.text()
     assert "Not trained on: 2" in form.counts.text()
     assert [each.id for each in form.samples] == list("abcd"), "nothing else to learn from"
@@ -86,7 +86,7 @@ def test_only_what_somebody_looked_at_is_trained_on(dock, session):
 
 
 def test_it_is_said_how_many_images_will_be_held_out(dock, session):
-    form = dock.form
+    form = dock.page.form
     assert "About 1 of 4 images will be held out" in form.counts.text()
     form.details.config = replace(form.config, validation=0.5)
     form.changed.emit()
@@ -96,14 +96,14 @@ def test_it_is_said_how_many_images_will_be_held_out(dock, session):
 
 
 def test_too_little_to_train_on_is_said(dock):
-    dock.form.also_annotated.click()
-    assert not dock.run_bar.start_button.isEnabled()
-    assert "two images" in dock.run_bar.start_button.toolTip()
+    dock.page.form.also_annotated.click()
+    assert not dock.page.run_bar.start_button.isEnabled()
+    assert "two images" in dock.page.run_bar.start_button.toolTip()
 
 
 def test_presets_and_parts_set_the_details_and_the_estimate(dock):
-    form = dock.form
-    quick, first = form.config, dock.estimate.text()
+    form = dock.page.form
+    quick, first = form.config, dock.page.estimate.text()
     assert quick.network == find_model("old one").network
     assert quick.freeze_encoder, "there is no time for more"
     form.presets.setCurrentIndex(form.presets.findData(Preset.THOROUGH))
@@ -111,7 +111,7 @@ def test_presets_and_parts_set_the_details_and_the_estimate(dock):
     assert not form.config.freeze_encoder
     form.parts.setCurrentIndex(form.parts.findData(True))
     assert form.config.freeze_encoder
-    assert dock.estimate.text() != first
+    assert dock.page.estimate.text() != first
     form.start_from.setCurrentText(NOTHING)
     assert form.start is None
     assert not form.config.freeze_encoder, "random weights have nothing worth keeping"
@@ -126,7 +126,7 @@ def test_it_fits_into_320_px(dock):
 
 
 def test_the_classic_preset_starts_from_an_encoder_with_a_network_of_its_own(dock):
-    form = dock.form
+    form = dock.page.form
     form.presets.setCurrentIndex(form.presets.findData(Preset.CLASSIC))
     assert form.start_from.currentText() == ENCODER
     assert (form.config.network, form.config.freeze_encoder) == ("mobilenetv2-unet", True)
@@ -136,30 +136,30 @@ def test_the_classic_preset_starts_from_an_encoder_with_a_network_of_its_own(doc
 
 
 def test_little_memory_makes_the_batch_small_and_says_so(dock, monkeypatch):
-    quick = dock.form.config
+    quick = dock.page.form.config
     monkeypatch.setattr("napari_nucleiseg._qt.train_form.free_memory", lambda: 3 * 2**30)
-    dock.form.parts.setCurrentIndex(1)
-    assert dock.form.config.batch < quick.batch
-    assert f"{dock.form.config.batch} crops of" in dock.estimate.text()
+    dock.page.form.parts.setCurrentIndex(1)
+    assert dock.page.form.config.batch < quick.batch
+    assert f"{dock.page.form.config.batch} crops of" in dock.page.estimate.text()
 
 
-def test_what_the_start_has_learned_from_is_counted_and_mixed_in(dock, session):
-    assert not dock.form.mix_old.isVisible()
+def test_what_the_start_has_learned_from_is_counted_and_mixed_in(dock, session, qtbot):
+    assert not dock.page.form.mix_old.isVisible()
     session.note_state("e", SampleState(Status.CORRECTED))
     session.note_state("f", SampleState(Status.CORRECTED))
     split = {"train": ["a", "b", "c", "e", "elsewhere"]}
     old = replace(session.model, info={"training": {"dataset": "my data", "split": split}})
-    dock.form.show_model(old)
-    assert dock.form.mix_old.isVisible()
-    assert "Mix in 3 images" in dock.form.mix_old.text(), "e is trained on anyway"
-    assert dock.form.mix_old.isChecked()
-    dock.form.start_from.setCurrentText(NOTHING)
-    assert not dock.form.mix_old.isVisible()
+    dock.page.form.show_model(old)
+    qtbot.waitUntil(dock.page.form.mix_old.isVisible)
+    assert "Mix in 3 images" in dock.page.form.mix_old.text(), "e is trained on anyway"
+    assert dock.page.form.mix_old.isChecked()
+    dock.page.form.start_from.setCurrentText(NOTHING)
+    assert not dock.page.form.mix_old.isVisible()
 
 
 def test_the_device_is_named_with_the_reason(dock, qtbot):
-    qtbot.waitUntil(lambda: dock.badge.name.text() == "CPU", timeout=60_000)
-    assert dock.badge.reason.text() == "A fake card."
+    qtbot.waitUntil(lambda: dock.page.badge.name.text() == "CPU", timeout=60_000)
+    assert dock.page.badge.reason.text() == "A fake card."
 
 
 # --- the loop
@@ -169,9 +169,9 @@ def test_train_compare_use_and_go_back(dock, session, qtbot):
     train(dock, qtbot)
     assert dock.pages.currentWidget() is dock.trial.gate
     assert session.model.name == "old one", "nobody has agreed yet"
-    assert len(dock.learning.loss.points[LOSS]) == 20
+    assert len(dock.page.learning.loss.points[LOSS]) == 20
     for name in (AP_50, TRAIN_AP_50):
-        assert [step for step, _ in dock.learning.scores.points[name]] == [5, 10, 15, 20]
+        assert [step for step, _ in dock.page.learning.scores.points[name]] == [5, 10, 15, 20]
     assert dock.trial.gate.table.ids == ["d"], "the image that was held out"
     old, new, _ = dock.trial.gate.cells["AP .5"]
     assert (old.text(), new.text()) == ("1.000", "1.000")
@@ -186,7 +186,7 @@ def test_train_compare_use_and_go_back(dock, session, qtbot):
 def test_a_held_out_image_is_shown_beside_the_first_one(dock, qtbot):
     train(dock, qtbot)
     press(qtbot, dock.trial.gate.keep)
-    learning = dock.learning
+    learning = dock.page.learning
     assert learning.now_caption.text() == "after step 20"
     grey = [
         each.pixmap().toImage().pixelColor(3, 3).red() for each in (learning.before, learning.now)
@@ -197,7 +197,7 @@ def test_a_held_out_image_is_shown_beside_the_first_one(dock, qtbot):
 def test_the_command_for_tensorboard_is_copied(dock, qtbot, qapp):
     train(dock, qtbot)
     press(qtbot, dock.trial.gate.keep)
-    press(qtbot, dock.learning.tensorboard)
+    press(qtbot, dock.page.learning.tensorboard)
     folder = runs_folder() / "new-one" / "tensorboard"
     assert qapp.clipboard().text() == f'tensorboard --logdir "{folder}"'
 
@@ -205,8 +205,8 @@ def test_the_command_for_tensorboard_is_copied(dock, qtbot, qapp):
 def test_what_is_to_be_known_stays_in_sight(dock, qtbot):
     train(dock, qtbot)
     press(qtbot, dock.trial.gate.keep)
-    assert dock.notes.text() == "A thing to know."
-    assert dock.notes.isVisible()
+    assert dock.page.notes.text() == "A thing to know."
+    assert dock.page.notes.isVisible()
 
 
 def test_the_verdict_is_in_sight_at_once(dock, session, qtbot):
@@ -221,26 +221,26 @@ def test_keeping_the_old_model_goes_back_to_the_form(dock, session, qtbot):
     press(qtbot, dock.trial.gate.keep)
     assert session.model.name == "old one"
     assert dock.pages.currentIndex() == 0
-    assert not dock.unfinished.isVisible(), "it has come to its end"
+    assert not dock.page.unfinished.isVisible(), "it has come to its end"
 
 
 def test_a_model_that_nobody_decided_on_is_offered_again(dock, session, qtbot):
     train(dock, qtbot)
     other = TrainDock(session.viewer_of_test, session, Engine("train_fakes:JOBS"))
     qtbot.addWidget(other)
-    assert other.unfinished.resume.text() == "Decide on new-one"
-    assert other.unfinished.finish.text() == "Do not use new-one"
+    assert other.page.unfinished.resume.text() == "Decide on new-one"
+    assert other.page.unfinished.finish.text() == "Do not use new-one"
     (run,) = runs_folder().iterdir()
     (run / "request.json").write_text(
         (run / "request.json").read_text().replace('"start": "', '"start": "gone-')
     )
-    press(qtbot, other.unfinished.resume)
+    press(qtbot, other.page.unfinished.resume)
     wait_for_end(other, qtbot)
     assert other.pages.currentWidget() is other.trial.gate, "also if what it began with is gone"
     third = TrainDock(session.viewer_of_test, session, Engine("train_fakes:JOBS"))
     qtbot.addWidget(third)
-    press(qtbot, third.unfinished.finish)
-    assert third.unfinished.isHidden()
+    press(qtbot, third.page.unfinished.finish)
+    assert third.page.unfinished.isHidden()
     assert unfinished_run(session.dataset.root) is None
 
 
@@ -259,65 +259,67 @@ def test_a_row_of_the_gate_opens_its_image(dock, session, qtbot):
 
 
 def start_slow(dock, qtbot, name="slow"):
-    dock.form.name.setText(name)
-    press(qtbot, dock.run_bar.start_button)
-    assert not dock.form.isVisible(), "the curves stand in its place"
+    dock.page.form.name.setText(name)
+    press(qtbot, dock.page.run_bar.start_button)
+    assert not dock.page.form.isVisible(), "the curves stand in its place"
 
 
 def wait_for_validation(dock, qtbot):
-    qtbot.waitUntil(lambda: bool(dock.learning.scores.points[AP_50]), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(dock.page.learning.scores.points[AP_50]), timeout=60_000)
 
 
 def test_stop_makes_a_model_of_the_best_and_it_can_be_gone_on_with(dock, session, qtbot):
     start_slow(dock, qtbot)
     wait_for_validation(dock, qtbot)
-    press(qtbot, dock.run_bar.cancel_button)
+    press(qtbot, dock.page.run_bar.cancel_button)
     qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.trial.gate, timeout=60_000)
-    assert dock.form.presets.isEnabled()
-    assert not dock.form.isHidden()
+    assert dock.page.form.presets.isEnabled()
+    assert not dock.page.form.isHidden()
     assert dock.trial.gate.table.ids == ["d"], "its gate is that of a whole run"
     press(qtbot, dock.trial.gate.use)
     qtbot.waitUntil(lambda: session.model.name == "slow", timeout=30_000)
-    assert dock.unfinished.resume.text() == "Resume slow"
-    assert dock.unfinished.resume.isVisible()
-    press(qtbot, dock.unfinished.resume)
-    assert [step for step, _ in dock.learning.scores.points[AP_50]] == [5], "what it had come to"
+    assert dock.page.unfinished.resume.text() == "Resume slow"
+    assert dock.page.unfinished.resume.isVisible()
+    press(qtbot, dock.page.unfinished.resume)
+    assert [step for step, _ in dock.page.learning.scores.points[AP_50]] == [5], (
+        "what it had come to"
+    )
     qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.trial.gate, timeout=60_000)
-    assert [step for step, _ in dock.learning.loss.points[LOSS]][:2] == [5, 6]
+    assert [step for step, _ in dock.page.learning.loss.points[LOSS]][:2] == [5, 6]
     press(qtbot, dock.trial.gate.keep)
-    assert not dock.unfinished.resume.isVisible(), "it has come to its end"
+    assert not dock.page.unfinished.resume.isVisible(), "it has come to its end"
 
 
 def test_stop_before_the_first_validation_keeps_nothing(dock, qtbot):
     start_slow(dock, qtbot, "early")
-    qtbot.waitUntil(lambda: bool(dock.learning.loss.points[LOSS]), timeout=60_000)
-    press(qtbot, dock.run_bar.cancel_button)
+    qtbot.waitUntil(lambda: bool(dock.page.learning.loss.points[LOSS]), timeout=60_000)
+    press(qtbot, dock.page.run_bar.cancel_button)
     wait_for_end(dock, qtbot)
-    assert "nothing was learned" in dock.run_bar.status.text()
+    assert "nothing was learned" in dock.page.run_bar.status.text()
     assert dock.pages.currentIndex() == 0
-    assert dock.unfinished.resume.isVisible()
-    assert not dock.unfinished.finish.isEnabled()
+    assert dock.page.unfinished.resume.isVisible()
+    assert not dock.page.unfinished.finish.isEnabled()
 
 
 def test_a_second_press_of_stop_leaves_it_at_that(dock, qtbot):
     start_slow(dock, qtbot)
     wait_for_validation(dock, qtbot)
-    dock.run_bar.cancelled.emit()
-    dock.run_bar.cancelled.emit()
+    dock.page.run_bar.cancelled.emit()
+    dock.page.run_bar.cancelled.emit()
     wait_for_end(dock, qtbot)
-    assert "Stopped" in dock.run_bar.status.text()
+    assert "Stopped" in dock.page.run_bar.status.text()
     assert dock.pages.currentIndex() == 0
-    assert dock.unfinished.resume.isVisible()
-    press(qtbot, dock.unfinished.finish)
+    assert dock.page.unfinished.resume.isVisible()
+    press(qtbot, dock.page.unfinished.finish)
     qtbot.waitUntil(lambda: dock.pages.currentWidget() is dock.trial.gate, timeout=60_000)
     assert (runs_folder() / "slow" / "stopped").exists()
 
 
 def test_a_child_that_is_killed_is_told_and_resumed(dock, qtbot):
     train(dock, qtbot, "dies")
-    assert "SIGKILL" in dock.run_bar.status.text()
+    assert "SIGKILL" in dock.page.run_bar.status.text()
     assert dock.pages.currentIndex() == 0
-    press(qtbot, dock.unfinished.resume)
+    press(qtbot, dock.page.unfinished.resume)
     wait_for_end(dock, qtbot)
     assert dock.pages.currentWidget() is dock.trial.gate
 
@@ -326,31 +328,31 @@ def test_a_run_of_another_day_can_be_resumed(dock, session, qtbot):
     train(dock, qtbot, "dies")
     other = TrainDock(session.viewer_of_test, session, Engine("train_fakes:JOBS"))
     qtbot.addWidget(other)
-    assert other.unfinished.resume.text() == "Resume dies"
-    assert not other.unfinished.isHidden()
+    assert other.page.unfinished.resume.text() == "Resume dies"
+    assert not other.page.unfinished.isHidden()
 
 
 def test_a_refusal_is_shown(dock, qtbot):
     train(dock, qtbot, "refused")
-    assert dock.run_bar.status.text() == "There is nothing to learn; annotate more."
-    assert dock.run_bar.start_button.isEnabled()
+    assert dock.page.run_bar.status.text() == "There is nothing to learn; annotate more."
+    assert dock.page.run_bar.start_button.isEnabled()
 
 
 def test_two_presses_start_one_training(dock, qtbot):
-    dock.form.name.setText("slow")
-    qtbot.mouseDClick(dock.run_bar.start_button, Qt.MouseButton.LeftButton)
-    press(qtbot, dock.run_bar.start_button)
-    press(qtbot, dock.run_bar.start_button)
-    qtbot.waitUntil(lambda: bool(dock.learning.loss.points[LOSS]), timeout=60_000)
+    dock.page.form.name.setText("slow")
+    qtbot.mouseDClick(dock.page.run_bar.start_button, Qt.MouseButton.LeftButton)
+    press(qtbot, dock.page.run_bar.start_button)
+    press(qtbot, dock.page.run_bar.start_button)
+    qtbot.waitUntil(lambda: bool(dock.page.learning.loss.points[LOSS]), timeout=60_000)
     assert [each.name for each in runs_folder().iterdir()] == ["slow"]
-    press(qtbot, dock.run_bar.cancel_button)
+    press(qtbot, dock.page.run_bar.cancel_button)
     wait_for_end(dock, qtbot)
 
 
 def test_a_dock_that_goes_ends_the_training_and_the_child(dock, session, qtbot):
-    dock.form.name.setText("slow")
-    press(qtbot, dock.run_bar.start_button)
-    qtbot.waitUntil(lambda: bool(dock.learning.loss.points[LOSS]), timeout=60_000)
+    dock.page.form.name.setText("slow")
+    press(qtbot, dock.page.run_bar.start_button)
+    qtbot.waitUntil(lambda: bool(dock.page.learning.loss.points[LOSS]), timeout=60_000)
     engine = dock._engine
     session.viewer_of_test.window.remove_dock_widget(dock)
     qtbot.waitUntil(lambda: engine.pid is None, timeout=30_000)

@@ -5,27 +5,22 @@ from __future__ import annotations
 import dataclasses
 import operator
 import os
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_nucleiseg._qt import canvas
-from napari_nucleiseg._qt.device_badge import DeviceBadge
 from napari_nucleiseg._qt.layers import layers_for
-from napari_nucleiseg._qt.learning import Learning
 from napari_nucleiseg._qt.listening import ask_calmly, calm_timer, listen
 from napari_nucleiseg._qt.pages import Pages
-from napari_nucleiseg._qt.run_bar import RunBar
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.time_left import in_words
-from napari_nucleiseg._qt.train_form import TrainForm
+from napari_nucleiseg._qt.train_page import TrainPage
 from napari_nucleiseg._qt.trial import Trial
-from napari_nucleiseg._qt.unfinished_row import UnfinishedRow
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
-from napari_nucleiseg._qt.wrapped_label import WrappedLabel
 from napari_nucleiseg.engine import Engine
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, list_models
@@ -52,8 +47,20 @@ if TYPE_CHECKING:
 
 _NARROWEST = 310
 _START_SECONDS = 120  # to import TensorFlow on a slow disk
-_MOST_NOTES = 4
-_OF_STEPS = ("start", "step", "validate", "epoch", "tune", "export")
+
+
+class _Phase(Enum):
+    """What runs, or ran last."""
+
+    LEARNING = auto()
+    STOPPING = auto()
+    """It was stopped; a model is made of its best weights next."""
+    ABANDONED = auto()
+    """It was stopped twice: it stays as it is, and can be resumed."""
+    FINISHING = auto()
+    """The best weights become a model: thresholds, export."""
+    JUDGING = auto()
+    """The new model is compared with the old one."""
 
 
 class TrainDock(ScrollDock):
@@ -82,46 +89,19 @@ class TrainDock(ScrollDock):
         self._job: JobHandle | None = None
         self._run: Run | None = None
         self._trained = Path()
-        self._notes: list[str] = []
         self._learned: list[Sample] = []
         self._learned_from: tuple[Dataset | None, Model | None] = None, None
-        # What runs: a training, its end (tuning and export), or the comparison after it.
-        self._is_finishing = self._is_judging = False
-        self._shall_finish = False
-        self.form, self.run_bar = TrainForm(), RunBar("Train")
-        self.badge, self.estimate, self.notes = DeviceBadge(), QLabel(), WrappedLabel()
-        self.unfinished, self.learning = UnfinishedRow(), Learning()
+        self._phase = _Phase.LEARNING
         self.trial = Trial(self._session, parent=self)
-        self.pages = Pages()
-        self._lay_out()
-        self._later = calm_timer(self, self._on_states_changed)
-        self._connect()
-        self.form.show_model(self._session.model or next(iter(list_models()), None))
-        self._show_dataset()
-
-    # --- what it looks like
-
-    def _lay_out(self) -> None:
-        rows = QVBoxLayout()
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(6)
-        first_come = (self.badge, self.form, self.estimate, self.run_bar, self.notes)
-        for each in (*first_come, self.unfinished, self.trial.back, self.learning):
-            rows.addWidget(each)
-        rows.addStretch(1)
-        first = QWidget()
-        first.setLayout(rows)
-        self.pages.addWidget(first)
+        self.page, self.pages = TrainPage(self.trial.back), Pages()
+        self.pages.addWidget(self.page)
         self.pages.addWidget(self.trial.gate)
         self.pages.setContentsMargins(8, 6, 8, 6)
-        self.run_bar.cancel_button.setText("Stop")
-        self.run_bar.cancel_button.setToolTip(
-            "Stop now. The best weights so far become a model, and can be trained on later."
-        )
-        self.estimate.setWordWrap(True)
-        for each in (self.notes, self.learning):
-            each.hide()
         self.show_column(self.pages, _NARROWEST)
+        self._later = calm_timer(self, self._on_states_changed)
+        self._connect()
+        self.page.form.show_model(self._session.model or next(iter(list_models()), None))
+        self._show_dataset()
 
     def _show_page(self, index: int) -> None:
         self.pages.setCurrentIndex(index)
@@ -135,26 +115,22 @@ class TrainDock(ScrollDock):
         engine.start()
         run_call(
             lambda: engine.wait_until_ready(_START_SECONDS) and engine.about,
-            on_result=self._show_device,
+            on_result=self.page.show_device,
             owner=self,
         )
-
-    def _show_device(self, about: Any) -> None:
-        if about:
-            self.badge.show_device(about["name"], about["reason"])
 
     # --- wires
 
     def _connect(self) -> None:
         session, engine = self._session, self._engine
-        self.form.changed.connect(self._on_form_changed)
-        self.run_bar.started.connect(self._on_started)
-        self.run_bar.cancelled.connect(self._on_stopped)
-        self.unfinished.resumed.connect(self._on_resume)
-        self.unfinished.finished.connect(self._on_finish)
+        self.page.form.changed.connect(self._on_form_changed)
+        self.page.run_bar.started.connect(self._on_started)
+        self.page.run_bar.cancelled.connect(self._on_stopped)
+        self.page.unfinished.resumed.connect(self._on_resume)
+        self.page.unfinished.finished.connect(self._on_finish)
         self.trial.decided.connect(self._on_decided)
-        self.trial.went_back.connect(self.run_bar.say)
-        self.trial.failed.connect(self.run_bar.complain)
+        self.trial.went_back.connect(self.page.run_bar.say)
+        self.trial.failed.connect(self.page.run_bar.complain)
         listen(
             self,
             (session.dataset_changed, self._on_dataset_changed),
@@ -173,7 +149,7 @@ class TrainDock(ScrollDock):
 
     def _show_dataset(self) -> None:
         dataset = self._session.dataset
-        self.form.name.setText(free_name(plain_name(dataset.root.name if dataset else "")))
+        self.page.form.name.setText(free_name(plain_name(dataset.root.name if dataset else "")))
         self._on_states_changed()
         self._show_unfinished()
 
@@ -181,8 +157,8 @@ class TrainDock(ScrollDock):
         ask_calmly(self._later)  # they come in batches
 
     def _on_states_changed(self, *_: object) -> None:
-        if not self.run_bar.is_running:
-            self.form.show_truths(self._truths())
+        if not self.page.run_bar.is_running:
+            self.page.form.show_truths(self._truths())
             self._on_form_changed()
 
     def _is_looking_through(self) -> bool:
@@ -195,31 +171,42 @@ class TrainDock(ScrollDock):
         return sort_by_truth(dataset.samples if dataset else (), self._session.states)
 
     def _on_model_changed(self, model: Model | None) -> None:
-        if model is not None and not self.run_bar.is_running:
-            self.form.show_model(model)
+        if model is not None and not self.page.run_bar.is_running:
+            self.page.form.show_model(model)
 
     def _on_form_changed(self) -> None:
-        self.run_bar.set_reason(self._why_not())
-        self.form.show_old(min(len(self._old_samples()), MOST_OLD))
-        self.estimate.setText(self._estimate())
+        self.page.run_bar.set_reason(self._why_not())
+        self._look_for_learned()
+        chosen = {each.id for each in self.page.form.samples}
+        old = [each for each in self._learned if each.id not in chosen]
+        self.page.form.show_old(min(len(old), MOST_OLD))
+        self.page.estimate.setText(self._estimate())
 
-    def _old_samples(self) -> list[Sample]:
-        dataset, start = self._session.dataset, self.form.start
-        if dataset is None:
-            return []
-        if not all(map(operator.is_, self._learned_from, (dataset, start))):
-            # It looks at files, and the form changes with each letter that is typed.
-            self._learned_from = dataset, start
-            self._learned = learned_before(start, dataset.root, dataset.samples)
-        chosen = {each.id for each in self.form.samples}
-        return [each for each in self._learned if each.id not in chosen]
+    def _look_for_learned(self) -> None:
+        """Find what the start has learned from, once for each dataset and start."""
+        asked = self._session.dataset, self.page.form.start
+        if all(map(operator.is_, asked, self._learned_from)):
+            return
+        self._learned_from, self._learned = asked, []
+        dataset, start = asked
+        if dataset is not None and start is not None:
+            run_call(  # it looks at files
+                partial(learned_before, start, dataset.root, dataset.samples),
+                on_result=lambda found: self._on_learned_found(asked, found),
+                owner=self,
+            )
+
+    def _on_learned_found(self, asked: object, found: list[Sample]) -> None:
+        if asked is self._learned_from:
+            self._learned = found
+            self._on_states_changed()
 
     def _estimate(self) -> str:
-        config, count = self.form.config, len(self.form.samples)
+        config, count = self.page.form.config, len(self.page.form.samples)
         images = "1 image" if count == 1 else f"{count} images"
         seconds = in_words(estimate_seconds(config, os.cpu_count() or 1))
         text = f"About {seconds} on this processor, on {images}."
-        if self.form.has_shrunk:
+        if self.page.form.has_shrunk:
             text += (
                 f" For the memory that is free, {config.batch} crops of {config.crop} px a step."
             )
@@ -235,12 +222,14 @@ class TrainDock(ScrollDock):
             return (
                 f"{where}copy the dataset to a place that can be written to, and correct it there."
             )
-        if len(self.form.samples) < 2:
+        if len(self.page.form.samples) < 2:
             return "Correct or approve two images at least: one to learn from, one held out."
         return ""
 
     def _show_unfinished(self) -> None:
-        self.unfinished.show_run(None if self.run_bar.is_running else self._unfinished_run())
+        self.page.unfinished.show_run(
+            None if self.page.run_bar.is_running else self._unfinished_run()
+        )
 
     def _unfinished_run(self) -> Run | None:
         dataset = self._session.dataset
@@ -250,19 +239,19 @@ class TrainDock(ScrollDock):
 
     def _on_started(self) -> None:
         assert self._session.dataset is not None
-        start = self.form.start
+        start = self.page.form.start
         request = {
             "dataset": str(self._session.dataset.root),
-            "name": free_name(plain_name(self.form.name.text())),
-            "start": str(start.folder) if start else IMAGENET * self.form.starts_from_imagenet,
-            "config": dataclasses.asdict(self.form.config),
-            "only": [each.id for each in self.form.samples],
-            "mix_old": self.form.mix_old.isChecked(),
+            "name": free_name(plain_name(self.page.form.name.text())),
+            "start": str(start.folder) if start else IMAGENET * self.page.form.starts_from_imagenet,
+            "config": dataclasses.asdict(self.page.form.config),
+            "only": [each.id for each in self.page.form.samples],
+            "mix_old": self.page.form.mix_old.isChecked(),
         }
         try:
             self._train(begin_run(request))
         except BadInput as error:
-            self.run_bar.fail(str(error))
+            self.page.run_bar.fail(str(error))
 
     def _on_resume(self) -> None:
         found = self._unfinished_run()
@@ -282,34 +271,22 @@ class TrainDock(ScrollDock):
     def _decide(self, run: Run) -> None:
         """Compare the model of a run that came to its end, when nobody was there to decide."""
         if self._is_looking_through():
-            self.run_bar.complain("The images are still being looked through: press it again soon.")
+            self.page.run_bar.complain(
+                "The images are still being looked through: press it again soon."
+            )
             return
         self._run, self._trained = run, run.folder / MODEL
         self.trial.forget()
-        self._is_finishing = self._shall_finish = False
-        self._show_running(True)
+        self.page.show_running(True)
         self._on_trained(None)
 
     def _train(self, run: Run, *, finish_now: bool = False) -> None:
         self._run = run
         self.trial.forget()
-        self._is_finishing, self._is_judging, self._shall_finish = finish_now, False, False
-        self._notes.clear()
-        self.notes.hide()
-        self.learning.show_run(run)
-        self.learning.show()
-        self.run_bar.begin(f"Finishing {run.name}" if finish_now else f"Training {run.name}")
-        self._show_running(True)
+        self._phase = _Phase.FINISHING if finish_now else _Phase.LEARNING
+        self.page.begin(run, f"Finishing {run.name}" if finish_now else f"Training {run.name}")
         request = {**run.request, "finish_now": finish_now}
         self._start(partial(self._engine.run, "train", request), self._on_step, self._on_trained)
-
-    def _show_running(self, value: bool) -> None:
-        """Put the curves where the form was: what it says cannot be changed meanwhile."""
-        self.form.set_enabled(not value)
-        for each in (self.form, self.estimate):
-            each.setHidden(value)
-        if value:
-            self.unfinished.hide()
 
     def _start(self, make: Any, on_progress: Any, on_result: Any) -> None:
         self._job = run_job(
@@ -323,46 +300,37 @@ class TrainDock(ScrollDock):
         handle = self._job
 
     def _on_step(self, step: Progress) -> None:
-        self.learning.show_step(step)
-        if step.kind in ("note", "problem"):
-            self._notes.append(step.message)
-            self.notes.setText("<br>".join(self._notes[:_MOST_NOTES]))
-            self.notes.show()
-        elif step.kind == "result":
+        self.page.show_step(step)
+        if step.kind == "result":
             self._trained = Path(step.values["model"])
-        elif step.kind in _OF_STEPS:
-            message = step.message or "Learning"
-            self.run_bar.show_progress(dataclasses.replace(step, message=message))
-        elif step.message and not step.done:
-            self.run_bar.say(step.message)
 
     def _on_stopped(self) -> None:
         """End the training with its best weights; the second press ends it without."""
-        is_last = self._is_finishing or self._is_judging or self._shall_finish
-        self._shall_finish = self._job is not None and not is_last
+        after = {_Phase.LEARNING: _Phase.STOPPING, _Phase.STOPPING: _Phase.ABANDONED}
+        self._phase = after.get(self._phase, self._phase)
         self._cancel()
 
     def _cancel(self) -> None:
         if self._job is not None:
             self._job.cancel()
-            self.run_bar.say("Stopping")
+            self.page.run_bar.say("Stopping")
 
     def _on_error(self, error: BadInput) -> None:
-        self.run_bar.fail(str(error))
+        self.page.run_bar.fail(str(error))
 
     def _on_end(self, handle: JobHandle) -> None:
         if handle is not self._job:
             return  # the comparison has begun
         self._job = None
-        if self._shall_finish and self._run is not None and self._run.has_best:
+        if self._phase is _Phase.STOPPING and self._run is not None and self._run.has_best:
             self._train(self._run, finish_now=True)
             return
-        if self.run_bar.is_running and self._is_judging and self.trial.has_model:
+        if self.page.run_bar.is_running and self._phase is _Phase.JUDGING and self.trial.has_model:
             self.trial.show_failure("The comparison was stopped.")
             self._end_comparison()
-        elif self.run_bar.is_running:
-            self.run_bar.end(self._stopped_in_words())
-        self._show_running(False)
+        elif self.page.run_bar.is_running:
+            self.page.run_bar.end(self._stopped_in_words())
+        self.page.show_running(False)
         self._on_states_changed()
         self._show_unfinished()
 
@@ -374,22 +342,22 @@ class TrainDock(ScrollDock):
     # --- the trial of the new model
 
     def _on_trained(self, _: Progress | None) -> None:
-        self._is_judging = True
-        self.run_bar.begin("Comparing the new model with the old one")
+        self._phase = _Phase.JUDGING
+        self.page.run_bar.begin("Comparing the new model with the old one")
         # Where they are corrected, also for a dataset that is read-only.
         samples = tuple(self._session.placed(each) for each in self._truths().all)
-        job = self.trial.comparison(self._trained, self.form.start, samples)
+        job = self.trial.comparison(self._trained, self.page.form.start, samples)
         self._start(job, self._on_compared, lambda _: self._end_comparison())
 
     def _on_compared(self, step: Progress) -> None:
         if not self.trial.take(step):
-            self.run_bar.show_progress(step)
+            self.page.run_bar.show_progress(step)
 
     def _end_comparison(self) -> None:
-        self.run_bar.end("Trained. Decide whether the new model is used.")
+        self.page.run_bar.end("Trained. Decide whether the new model is used.")
         self._show_page(1)
 
     def _on_decided(self, message: str) -> None:
         self._show_page(0)
-        self.run_bar.say(message)
+        self.page.run_bar.say(message)
         self._show_dataset()
