@@ -25,7 +25,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_nucleiseg._qt.dataset_dock import DatasetDock
-from napari_nucleiseg.storage import SampleState, Status, write_state
+from napari_nucleiseg.state import SampleState, Status, write_state
 from napari_nucleiseg.synthetic import make_dataset
 
 TICK = 0.002

@@ -34,9 +34,10 @@ from scipy import ndimage
 
 from napari_nucleiseg.atomic import write_bytes_atomically
 from napari_nucleiseg.config import PredictConfig, TrainConfig
-from napari_nucleiseg.dataset import Sample, read_dataset, read_sample_image
+from napari_nucleiseg.dataset import read_dataset, read_sample_image
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.overlay import encode_png
 from napari_nucleiseg.predictor import Predictor

@@ -47,13 +47,8 @@ from saves_to_kill import (
     version_of,
 )
 
-from napari_nucleiseg.storage import (
-    clear_recovery,
-    read_recovery,
-    repair,
-    save_labels,
-    write_recovery,
-)
+from napari_nucleiseg.recovery import clear_recovery, read_recovery, write_recovery
+from napari_nucleiseg.storage import repair, save_labels
 
 IMAGE = "1" * 64
 CALLS = (

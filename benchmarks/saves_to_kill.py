@@ -7,19 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucleiseg.mask_files import encode_masks, read_masks
-from napari_nucleiseg.storage import (
-    LABELS,
-    MASKS,
-    ORIGINAL_MASKS,
-    SampleState,
-    Status,
-    labels_sha256,
-    read_label_tif,
-    read_state,
-    repair,
-    save_labels,
-)
+from napari_nucleiseg.label_files import labels_sha256, read_label_tif
+from napari_nucleiseg.mask_files import MASKS, ORIGINAL_MASKS, encode_masks, read_masks
+from napari_nucleiseg.state import LABELS, SampleState, Status, read_state
+from napari_nucleiseg.storage import repair, save_labels
 
 
 def labels_of(version: int) -> np.ndarray:

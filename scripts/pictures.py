@@ -28,12 +28,13 @@ from napari_nucleiseg._qt import saving
 from napari_nucleiseg._qt.docks import show_dock
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.sample_data import write_sample_dataset
+from napari_nucleiseg.atomic import SaveFailed
 from napari_nucleiseg.comparison import Comparison, Judged, compare
 from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.lock import DatasetLock
 from napari_nucleiseg.models import Model, list_models
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.runs import CURVES, Run
-from napari_nucleiseg.storage import DatasetLock, SaveFailed
 from napari_nucleiseg.truth import sort_by_truth
 
 WIDTH, HEIGHT = 1280, 800

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from squares import squares, write_sample
 
-from napari_nucleiseg.dataset import Sample
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.sample_files import Opened, open_sample
 from napari_nucleiseg.sample_saving import Work
-from napari_nucleiseg.storage import Status
+from napari_nucleiseg.state import Status
 
 SHAPE = (64, 64)
 LABELS = squares(SHAPE, (5, 5), (30, 30))

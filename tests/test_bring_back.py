@@ -12,17 +12,11 @@ from squares import squares, write_sample
 from napari_nucleiseg.bring_back import bring_back
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.storage import (
-    DatasetLock,
-    SampleState,
-    Status,
-    read_label_tif,
-    read_prediction,
-    read_state,
-    save_labels,
-    write_prediction,
-    write_recovery,
-)
+from napari_nucleiseg.label_files import read_label_tif
+from napari_nucleiseg.lock import DatasetLock
+from napari_nucleiseg.recovery import write_recovery
+from napari_nucleiseg.state import SampleState, Status, read_state
+from napari_nucleiseg.storage import read_prediction, save_labels, write_prediction
 
 LABELS = squares((64, 64), (5, 5), (30, 30))
 

@@ -16,8 +16,7 @@ from napari_nucleiseg.cli import main
 from napari_nucleiseg.presets import Preset, preset_config
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.run_record import writing_alone
-from napari_nucleiseg.state import write_state
-from napari_nucleiseg.storage import SampleState, Status
+from napari_nucleiseg.state import SampleState, Status, write_state
 from napari_nucleiseg.train_job import TrainRequest
 
 

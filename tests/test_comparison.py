@@ -13,8 +13,9 @@ from tiny_models import bright_blobs, write_tiny_model
 
 from napari_nucleiseg.comparison import Comparison, Judged, compare, held_out, judge
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
-from napari_nucleiseg.dataset import Sample, read_dataset
+from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, write_model
 

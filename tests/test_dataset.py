@@ -18,8 +18,6 @@ from squares import squares, write_sample
 
 from napari_nucleiseg.dataset import (
     Dataset,
-    Sample,
-    find_fields,
     read_annotation,
     read_dataset,
     read_labels,
@@ -28,7 +26,9 @@ from napari_nucleiseg.dataset import (
     split_test,
 )
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.storage import write_label_image
+from napari_nucleiseg.fields import find_fields
+from napari_nucleiseg.label_files import write_label_image
+from napari_nucleiseg.layouts import Sample
 
 SHAPE = (24, 32)
 IMAGE = np.random.default_rng(0).integers(0, 200, SHAPE, dtype=np.uint8)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_nucleiseg.dataset import Dataset, Sample
+from napari_nucleiseg.dataset import Dataset
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.listing import (
     Query,
     Shown,
@@ -17,7 +18,7 @@ from napari_nucleiseg.listing import (
 )
 from napari_nucleiseg.sample_files import OpenDataset
 from napari_nucleiseg.session import Session
-from napari_nucleiseg.storage import SampleState, Status
+from napari_nucleiseg.state import SampleState, Status
 
 
 def sample(name: str, masks: int = 0, modality: str = "", layout: str = "kaggle") -> Sample:

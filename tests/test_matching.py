@@ -7,7 +7,8 @@ import pytest
 from label_rows import EMPTY, random_labels, row, shaken
 from scipy.optimize import linear_sum_assignment
 
-from napari_nucleiseg.metrics import IOUS, match, outcomes, scores
+from napari_nucleiseg.matching import match, outcomes
+from napari_nucleiseg.metrics import IOUS, scores
 
 
 @pytest.mark.parametrize("threshold", IOUS)

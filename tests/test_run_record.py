@@ -9,8 +9,9 @@ import pytest
 from squares import squares, write_sample
 
 from napari_nucleiseg.config import TrainConfig
-from napari_nucleiseg.dataset import Sample, read_dataset
+from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.run_record import RUN, SPLIT, Request, keep_record, writing_alone
 
 

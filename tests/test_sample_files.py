@@ -12,6 +12,8 @@ from PIL import Image
 from napari_nucleiseg import sample_files
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.lock import DatasetLock, DatasetLocked
+from napari_nucleiseg.recovery import write_recovery
 from napari_nucleiseg.sample_files import (
     Origin,
     lock_folder,
@@ -21,12 +23,7 @@ from napari_nucleiseg.sample_files import (
     read_states,
 )
 from napari_nucleiseg.sample_saving import save_prediction, save_recovery, save_work
-from napari_nucleiseg.storage import (
-    DatasetLock,
-    DatasetLocked,
-    Status,
-    write_recovery,
-)
+from napari_nucleiseg.state import Status
 
 
 @pytest.fixture

@@ -9,14 +9,11 @@ import pytest
 from few_samples import LABELS, opened, work, write_few
 
 from napari_nucleiseg import sample_saving
+from napari_nucleiseg.atomic import SaveFailed
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.sample_saving import save_prediction, save_recovery, save_work
-from napari_nucleiseg.storage import (
-    SaveFailed,
-    Status,
-    read_prediction,
-    read_state,
-)
+from napari_nucleiseg.state import Status, read_state
+from napari_nucleiseg.storage import read_prediction
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from napari_nucleiseg.dataset import read_sample_image
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.segmenting import samples_to_segment, segment_image, segment_samples
 from napari_nucleiseg.session import Session
-from napari_nucleiseg.storage import Status, read_prediction, read_state
+from napari_nucleiseg.state import Status, read_state
+from napari_nucleiseg.storage import read_prediction
 from napari_nucleiseg.synthetic import make_dataset
 
 

@@ -10,9 +10,10 @@ from tiny_models import write_tiny_model
 from napari_nucleiseg import kept_maps
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.lock import DatasetLock, DatasetLocked
 from napari_nucleiseg.sample_saving import Work
 from napari_nucleiseg.session import Session, neighbour, session_for
-from napari_nucleiseg.storage import DatasetLock, DatasetLocked, Status
+from napari_nucleiseg.state import Status
 
 
 @pytest.fixture

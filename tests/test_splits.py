@@ -11,7 +11,8 @@ from squares import squares, write_sample
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg.config import TrainConfig
-from napari_nucleiseg.dataset import Sample, read_dataset
+from napari_nucleiseg.dataset import read_dataset
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.models import Model
 from napari_nucleiseg.splits import (
     MOST_OLD,
@@ -24,8 +25,8 @@ from napari_nucleiseg.splits import (
     warn_of_known,
     with_truth,
 )
-from napari_nucleiseg.state import write_state
-from napari_nucleiseg.storage import SampleState, Status, save_labels, write_prediction
+from napari_nucleiseg.state import SampleState, Status, write_state
+from napari_nucleiseg.storage import save_labels, write_prediction
 
 CONFIG = TrainConfig(validation=0.2)
 SHAPE = (64, 64)

@@ -17,18 +17,12 @@ import numpy as np
 import pytest
 
 from napari_nucleiseg import atomic, storage
+from napari_nucleiseg.atomic import SaveFailed
+from napari_nucleiseg.label_files import read_label_tif
 from napari_nucleiseg.lock import DatasetLock
-from napari_nucleiseg.storage import (
-    SampleState,
-    SaveFailed,
-    Status,
-    read_label_tif,
-    repair,
-    save_labels,
-    write_prediction,
-    write_recovery,
-    write_state,
-)
+from napari_nucleiseg.recovery import write_recovery
+from napari_nucleiseg.state import SampleState, Status, write_state
+from napari_nucleiseg.storage import repair, save_labels, write_prediction
 
 KILLER = Path(__file__).parent.parent / "benchmarks" / "kill_saves.py"
 TAKES_ROOM = ("open", "write", "link", "mkdir")

@@ -12,14 +12,14 @@ samples    folder_entries, layouts, pairing: which files of a folder belong toge
            dataset, sample_table, annotations, merging: samples and their nuclei;
            fields, truth; archive, fetch; synthetic (made images)
 work       sample_files, sample_saving, draft, bring_back: a sample open for correction
-labels     labels (from maps, to masks), flooding, numbering, shapes, diameter;
+labels     labels (from maps), flooding, numbering, shapes, diameter;
            edits, grow, cuts (corrections); doubts
 scores     matching, metrics, error_map, overlay
 models     models, model_check, onnx_check, weights_file, self_test; device:
            folders of models, from strangers too, and what they run on
 maps       predictor, runner, tiles: maps of an image of any size
 nn         networks, training, export: the only package that knows Keras
-jobs       long work as generators of progress: the one door to the work
+jobs       predicting and evaluating as generators of progress
 training   presets, free_memory, splits, run_record, train_job, recipe_job, h5_job,
            runs, comparison
 info       versions, devices and folders

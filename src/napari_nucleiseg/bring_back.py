@@ -10,21 +10,14 @@ import numpy as np
 
 from napari_nucleiseg.annotations import check_size
 from napari_nucleiseg.atomic import keep_copy, saving, set_aside
-from napari_nucleiseg.dataset import Sample
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import read_image_size
+from napari_nucleiseg.label_files import read_label_tif
+from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.lock import DatasetLock
 from napari_nucleiseg.recovery import has_unsaved
-from napari_nucleiseg.storage import (
-    LABELS,
-    PREDICTION,
-    DatasetLock,
-    SampleState,
-    read_label_tif,
-    read_prediction,
-    read_state,
-    save_labels,
-    write_prediction,
-)
+from napari_nucleiseg.state import LABELS, SampleState, read_state
+from napari_nucleiseg.storage import PREDICTION, read_prediction, save_labels, write_prediction
 
 
 def bring_back(root: Path, samples: Sequence[Sample], folder: Path) -> list[str]:

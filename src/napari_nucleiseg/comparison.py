@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from napari_nucleiseg.config import PredictConfig
-from napari_nucleiseg.dataset import Sample, read_sample_image
+from napari_nucleiseg.dataset import read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import Interval, Scores, bootstrap_interval
 from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.overlay import encode_png, overlay

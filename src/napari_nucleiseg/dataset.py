@@ -16,22 +16,9 @@ from napari_nucleiseg.archive import extract
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.images import read_image, read_image_size
+from napari_nucleiseg.label_files import read_label_tif
 from napari_nucleiseg.layouts import Sample, find_samples, single_image
 from napari_nucleiseg.sample_table import TABLE, find_table, with_table
-from napari_nucleiseg.storage import read_label_tif
-
-__all__ = [
-    "Annotation",
-    "Dataset",
-    "Sample",
-    "find_fields",
-    "read_annotation",
-    "read_dataset",
-    "read_labels",
-    "read_sample_image",
-    "split_by_field",
-    "split_test",
-]
 
 
 @dataclass(frozen=True)

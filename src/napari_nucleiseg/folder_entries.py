@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from napari_nucleiseg.decoders import IMAGE_SUFFIXES
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.images import IMAGE_SUFFIXES
 
 OWN_FOLDER = "nucleiseg"
 """Beside images that have no folder of their own: what this program writes of them."""

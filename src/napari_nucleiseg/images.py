@@ -8,19 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
-from napari_nucleiseg.decoders import IMAGE_SUFFIXES, MAX_PIXELS, Raster, decode, read_size
+from napari_nucleiseg.decoders import Raster, decode, read_size
 from napari_nucleiseg.errors import BadInput
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "MAX_PIXELS",
-    "intensity_range",
-    "normalise",
-    "read_image",
-    "read_image_size",
-    "read_label_image",
-    "read_mask",
-]
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.8
 # The least difference that a float32 can show, as a share of its size; and sizes of float32

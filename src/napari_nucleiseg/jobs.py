@@ -18,10 +18,11 @@ import numpy as np
 
 from napari_nucleiseg.atomic import NameTooLong, write_bytes_atomically
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
-from napari_nucleiseg.dataset import Sample, read_dataset, read_labels, read_sample_image
+from napari_nucleiseg.dataset import read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import encode_labels, is_marked
 from napari_nucleiseg.labels import labels_from_maps
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import Scores, scores, summary
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress

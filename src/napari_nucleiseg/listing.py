@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from napari_nucleiseg.dataset import Sample
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.session import Session
-from napari_nucleiseg.storage import Status
+from napari_nucleiseg.state import Status
 
 
 class Shown(StrEnum):

@@ -17,14 +17,10 @@ import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import DecodeConfig, RecipeConfig
-from napari_nucleiseg.dataset import (
-    find_fields,
-    read_dataset,
-    split_by_field,
-    split_test,
-)
+from napari_nucleiseg.dataset import read_dataset, split_by_field, split_test
 from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, find_model, read_weights

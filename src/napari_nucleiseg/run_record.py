@@ -18,8 +18,9 @@ import numpy as np
 
 from napari_nucleiseg.atomic import saving, write_bytes_atomically
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
-from napari_nucleiseg.dataset import Sample, read_labels, read_sample_image
+from napari_nucleiseg.dataset import read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.model_check import check_name, is_split
 from napari_nucleiseg.models import Model, check_place, write_model

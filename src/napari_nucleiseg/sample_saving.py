@@ -12,21 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucleiseg.dataset import Sample
+from napari_nucleiseg.atomic import SaveFailed
+from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.recovery import clear_recovery, write_recovery
 from napari_nucleiseg.sample_files import source_folder
+from napari_nucleiseg.state import SampleState, Status, one_at_a_time, read_state, write_state
 from napari_nucleiseg.storage import (
-    SampleState,
-    SaveFailed,
-    Status,
-    clear_recovery,
     encode_prediction,
-    one_at_a_time,
-    read_state,
     save_labels,
     write_encoded_prediction,
     write_prediction,
-    write_recovery,
-    write_state,
 )
 
 

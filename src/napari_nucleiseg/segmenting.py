@@ -16,10 +16,10 @@ from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.sample_saving import save_prediction
 from napari_nucleiseg.session import Session
-from napari_nucleiseg.storage import Status
+from napari_nucleiseg.state import Status
 
 if TYPE_CHECKING:
-    from napari_nucleiseg.dataset import Sample
+    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.predictor import Predictor
 
 Place = tuple["Sample", Path]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
-from napari_nucleiseg.dataset import Sample, split_by_field, split_test
+from napari_nucleiseg.dataset import split_by_field, split_test
 from napari_nucleiseg.fields import find_fields
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.state import read_state
 from napari_nucleiseg.truth import Truth, truth_of
 

@@ -26,7 +26,6 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleiseg.atomic import (
-    SaveFailed,
     commit,
     discard,
     discard_leftovers,
@@ -43,13 +42,9 @@ from napari_nucleiseg.label_files import (
     encode_labels,
     labels_sha256,
     read_label_file,
-    read_label_tif,
-    write_label_image,
 )
-from napari_nucleiseg.lock import DatasetLock, DatasetLocked
 from napari_nucleiseg.mask_files import (
     MASKS,
-    ORIGINAL_MASKS,
     encode_masks,
     files_sha256,
     is_one_of,
@@ -57,7 +52,6 @@ from napari_nucleiseg.mask_files import (
     stage_masks,
     swap_masks,
 )
-from napari_nucleiseg.recovery import Recovery, clear_recovery, read_recovery, write_recovery
 from napari_nucleiseg.state import (
     LABELS,
     STATE,
@@ -71,39 +65,7 @@ from napari_nucleiseg.state import (
     one_at_a_time,
     read_json_record,
     read_record,
-    read_state,
-    write_state,
 )
-
-__all__ = [
-    "LABELS",
-    "MASKS",
-    "ORIGINAL_MASKS",
-    "PREDICTION",
-    "STATE",
-    "DatasetLock",
-    "DatasetLocked",
-    "Recovery",
-    "SampleState",
-    "SaveFailed",
-    "Status",
-    "clear_recovery",
-    "encode_prediction",
-    "labels_sha256",
-    "one_at_a_time",
-    "read_label_tif",
-    "read_prediction",
-    "read_recovery",
-    "read_state",
-    "repair",
-    "save_labels",
-    "write_bytes_atomically",
-    "write_encoded_prediction",
-    "write_label_image",
-    "write_prediction",
-    "write_recovery",
-    "write_state",
-]
 
 PREDICTION = "prediction.tif"
 _KNOWN_MASKS = 4

@@ -28,8 +28,10 @@ from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.docks import dataset_dock
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.memory import correction_folder_of, remember_correction_folder
+from napari_nucleiseg.atomic import SaveFailed
+from napari_nucleiseg.label_files import read_label_tif, write_label_image
+from napari_nucleiseg.lock import DatasetLock
 from napari_nucleiseg.models import user_models_folder
-from napari_nucleiseg.storage import DatasetLock, SaveFailed, read_label_tif, write_label_image
 
 TESTS = Path(__file__).parents[1]
 DRAWN = squares((EDGE, EDGE), (70, 70))

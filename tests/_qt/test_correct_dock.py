@@ -21,7 +21,7 @@ from napari_nucleiseg._qt import layers
 from napari_nucleiseg._qt.canvas import main_window
 from napari_nucleiseg._qt.correct_dock import CorrectDock
 from napari_nucleiseg._qt.tool_list import TOOLS
-from napari_nucleiseg.storage import Status
+from napari_nucleiseg.state import Status
 
 LABELS = squares((EDGE, EDGE), (10, 10), (50, 50), (90, 80))
 LABELS[58:62, 58:62] = 0  # a hole in the second

@@ -28,15 +28,11 @@ from napari_nucleiseg._qt.memory import (
     recent_datasets,
     remember_correction_folder,
 )
-from napari_nucleiseg.storage import (
-    DatasetLock,
-    SampleState,
-    SaveFailed,
-    Status,
-    save_labels,
-    write_recovery,
-    write_state,
-)
+from napari_nucleiseg.atomic import SaveFailed
+from napari_nucleiseg.lock import DatasetLock
+from napari_nucleiseg.recovery import write_recovery
+from napari_nucleiseg.state import SampleState, Status, write_state
+from napari_nucleiseg.storage import save_labels
 
 
 @pytest.fixture

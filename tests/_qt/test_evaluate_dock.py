@@ -13,7 +13,7 @@ from napari_nucleiseg._qt.evaluate_dock import ALL, BY_HAND, EvaluateDock
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg.error_map import Error
 from napari_nucleiseg.models import user_models_folder
-from napari_nucleiseg.storage import SampleState, Status
+from napari_nucleiseg.state import SampleState, Status
 
 SHAPE = (EDGE, EDGE)
 

@@ -11,7 +11,8 @@ from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg.session import session_for
-from napari_nucleiseg.storage import SampleState, Status, save_labels
+from napari_nucleiseg.state import SampleState, Status
+from napari_nucleiseg.storage import save_labels
 
 
 def test_a_viewer_has_one_session_and_one_set_of_layers(viewer):

@@ -12,7 +12,8 @@ from tiny_models import write_tiny_model
 
 from napari_nucleiseg._qt.prediction_saver import PredictionSaver
 from napari_nucleiseg.session import Session
-from napari_nucleiseg.storage import Status, read_prediction, read_state
+from napari_nucleiseg.state import Status, read_state
+from napari_nucleiseg.storage import read_prediction
 
 ONE = squares((EDGE, EDGE), (10, 10))
 TWO = squares((EDGE, EDGE), (10, 10), (50, 50))

@@ -11,16 +11,12 @@ from squares import EDGE, squares, write_sample
 from napari_nucleiseg import sample_files, sample_saving
 from napari_nucleiseg._qt import saving as saving_module
 from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg.atomic import SaveFailed
+from napari_nucleiseg.label_files import read_label_tif
+from napari_nucleiseg.lock import DatasetLock
 from napari_nucleiseg.sample_saving import Work
-from napari_nucleiseg.storage import (
-    DatasetLock,
-    SampleState,
-    SaveFailed,
-    Status,
-    read_label_tif,
-    read_state,
-    save_labels,
-)
+from napari_nucleiseg.state import SampleState, Status, read_state
+from napari_nucleiseg.storage import save_labels
 
 ANNOTATED, BARE, LAST = 0, 1, 2
 

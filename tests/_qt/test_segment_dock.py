@@ -25,7 +25,8 @@ from napari_nucleiseg._qt.subjects import SampleSubject
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.session import session_for
-from napari_nucleiseg.storage import Status, read_prediction, read_state
+from napari_nucleiseg.state import Status, read_state
+from napari_nucleiseg.storage import read_prediction
 
 
 class Window:

@@ -19,7 +19,7 @@ from napari_nucleiseg.models import find_model, user_models_folder
 from napari_nucleiseg.presets import Preset
 from napari_nucleiseg.runs import runs_folder, unfinished_run
 from napari_nucleiseg.session import session_for
-from napari_nucleiseg.storage import SampleState, Status
+from napari_nucleiseg.state import SampleState, Status
 
 SHAPE = (EDGE, EDGE)
 TESTS = Path(__file__).parent.parent

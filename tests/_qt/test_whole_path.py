@@ -24,7 +24,8 @@ from napari_nucleiseg._qt.canvas import main_window
 from napari_nucleiseg._qt.docks import show_dock
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.workers import JobHandle
-from napari_nucleiseg.storage import Status, read_label_tif, read_state
+from napari_nucleiseg.label_files import read_label_tif
+from napari_nucleiseg.state import Status, read_state
 
 EDGE = 128
 # Two nuclei that touch, which the model takes for one, and three that stand alone.

@@ -17,7 +17,7 @@ from napari_nucleiseg._qt.workers import jobs_of
 from napari_nucleiseg.atomic import keep_copy
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.sample_saving import save_work
-from napari_nucleiseg.storage import LABELS
+from napari_nucleiseg.state import LABELS
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers

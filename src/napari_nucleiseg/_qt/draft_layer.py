@@ -17,15 +17,15 @@ from psygnal import Signal
 from napari_nucleiseg.draft import Draft
 from napari_nucleiseg.sample_files import Opened, Origin
 from napari_nucleiseg.sample_saving import Work
-from napari_nucleiseg.storage import SampleState, Status
+from napari_nucleiseg.state import SampleState, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari.layers import Labels
 
-    from napari_nucleiseg.dataset import Sample
     from napari_nucleiseg.edits import Edit
+    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.session import Session
 
 

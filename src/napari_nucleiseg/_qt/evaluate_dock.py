@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_nucleiseg.config import PredictConfig
-    from napari_nucleiseg.dataset import Sample
+    from napari_nucleiseg.layouts import Sample
 
 ALL, BY_HAND, TEST = "All with masks", "Corrected and approved", "Test images"
 _SCORES = (

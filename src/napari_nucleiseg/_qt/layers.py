@@ -31,8 +31,8 @@ from napari_nucleiseg.session import Session, session_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_nucleiseg.dataset import Sample
     from napari_nucleiseg.errors import BadInput
+    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.sample_files import Opened
 
 _SOON_MS = 50

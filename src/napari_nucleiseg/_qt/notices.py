@@ -15,7 +15,7 @@ from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.memory import forget_correction_folder
 from napari_nucleiseg.bring_back import bring_back
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.storage import LABELS
+from napari_nucleiseg.state import LABELS
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers

@@ -30,7 +30,7 @@ from napari_nucleiseg.sample_table import TABLE
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
-    from napari_nucleiseg.storage import DatasetLock
+    from napari_nucleiseg.lock import DatasetLock
 
 
 class Opening(QObject):

@@ -9,11 +9,11 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
 from napari_nucleiseg._qt.workers import run_call
-from napari_nucleiseg.dataset import Sample
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.sample_saving import save_prediction
 from napari_nucleiseg.session import Session
-from napari_nucleiseg.storage import SampleState, Status
+from napari_nucleiseg.state import SampleState, Status
 
 REST = 500
 """How long [ms] nothing new may come before a prediction is written."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from napari_nucleiseg._qt.workers import run_call
 
 if TYPE_CHECKING:
-    from napari_nucleiseg.dataset import Sample
     from napari_nucleiseg.errors import BadInput
+    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.sample_files import Opened
     from napari_nucleiseg.session import Session
 

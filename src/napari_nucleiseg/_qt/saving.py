@@ -18,9 +18,10 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_nucleiseg._qt.workers import JobHandle, run_call
 from napari_nucleiseg.numbering import count_nuclei
+from napari_nucleiseg.recovery import clear_recovery
 from napari_nucleiseg.sample_files import lock_folder
 from napari_nucleiseg.sample_saving import Work, save_recovery, save_work
-from napari_nucleiseg.storage import SampleState, Status, clear_recovery
+from napari_nucleiseg.state import SampleState, Status
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.draft_layer import DraftLayer

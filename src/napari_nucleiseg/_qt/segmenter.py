@@ -20,14 +20,14 @@ from napari_nucleiseg.segmenting import (
     segment_image,
     segment_samples,
 )
-from napari_nucleiseg.storage import Status
+from napari_nucleiseg.state import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_nucleiseg._qt.layers import SampleLayers
     from napari_nucleiseg.config import DecodeConfig
-    from napari_nucleiseg.dataset import Sample
+    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.models import Model
     from napari_nucleiseg.progress import Progress
     from napari_nucleiseg.session import Session

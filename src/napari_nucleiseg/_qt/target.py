@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_nucleiseg._qt.layers import SampleLayers
-    from napari_nucleiseg.dataset import Sample
     from napari_nucleiseg.edits import Edit
+    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.session import Session
 
 

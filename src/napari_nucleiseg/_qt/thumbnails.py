@@ -14,9 +14,10 @@ from qtpy.QtGui import QImage
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.workers import JobHandle, run_job
-from napari_nucleiseg.dataset import Dataset, Sample, read_sample_image
+from napari_nucleiseg.dataset import Dataset, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import intensity_range, normalise
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.listing import known_count
 from napari_nucleiseg.numbering import count_nuclei
 from napari_nucleiseg.progress import Progress

@@ -43,7 +43,8 @@ from napari_nucleiseg.truth import Truths, sort_by_truth
 if TYPE_CHECKING:
     import napari.viewer
 
-    from napari_nucleiseg.dataset import Dataset, Sample
+    from napari_nucleiseg.dataset import Dataset
+    from napari_nucleiseg.layouts import Sample
 
 _NARROWEST = 310
 _START_SECONDS = 120  # to import TensorFlow on a slow disk

@@ -27,7 +27,7 @@ from napari_nucleiseg.presets import Preset, fit_to_memory, preset_config
 from napari_nucleiseg.truth import Truths
 
 if TYPE_CHECKING:
-    from napari_nucleiseg.dataset import Sample
+    from napari_nucleiseg.layouts import Sample
 
 _DETAILS = (
     "steps",

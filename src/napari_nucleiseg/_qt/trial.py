@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QPushButton, QSizePolicy
 from napari_nucleiseg._qt.gate import Gate
 from napari_nucleiseg._qt.workers import run_call
 from napari_nucleiseg.comparison import judge
-from napari_nucleiseg.dataset import Sample
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.runs import keep_model, note_decision
