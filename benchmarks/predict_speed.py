@@ -32,7 +32,7 @@ import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import PredictConfig
-from napari_nucleiseg.device import cpu_threads, open_for_shape, open_session
+from napari_nucleiseg.device import cpu_threads, open_on_cpu, open_session
 from napari_nucleiseg.images import intensity_range, normalise
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.models import Model, find_model, read_graph, read_weights
@@ -76,7 +76,7 @@ def network_seconds(model: Model, batch: np.ndarray, repeats: int) -> float:
     """Shortest time of the network alone, started for this shape as `runner.Runner` does."""
     graph = read_graph(model)
     names = open_session(graph)[0].get_inputs()[0].shape[:3]
-    session = open_for_shape(graph, dict(zip(names, batch.shape, strict=False)))
+    session = open_on_cpu(graph, dict(zip(names, batch.shape, strict=False)))
     return best_seconds(lambda: session.run(None, {"image": batch}), repeats)
 
 

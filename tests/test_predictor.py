@@ -10,6 +10,7 @@ from tiny_models import coarse_and_fine, graph_of, write_tiny_model
 
 from napari_nucleiseg.config import PredictConfig
 from napari_nucleiseg.diameter import diameter_from_maps
+from napari_nucleiseg.device import describe_device
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import read_model
 from napari_nucleiseg.predictor import BLOCK, Predictor
@@ -276,8 +277,8 @@ def test_a_network_that_cannot_run_a_tile_says_so(tmp_path: Path) -> None:
 
 
 def test_device_names_what_runs_and_why(predictor: Predictor) -> None:
-    device = Predictor(predictor.model, providers=["CPUExecutionProvider"]).device
-    assert device == ("CPU", "The CPU was asked for.")
+    device = predictor.device
+    assert device == describe_device()
 
 
 def test_one_predictor_for_many_images(predictor: Predictor) -> None:
@@ -287,5 +288,5 @@ def test_one_predictor_for_many_images(predictor: Predictor) -> None:
 
 
 def test_a_model_that_is_read_twice_predicts_the_same(predictor: Predictor) -> None:
-    again = Predictor(read_model(predictor.model.folder), threads=1)
+    again = Predictor(read_model(predictor.model.folder))
     np.testing.assert_array_equal(maps_of(again, noise(64, 64)), maps_of(predictor, noise(64, 64)))

@@ -17,13 +17,13 @@ def tile(height: int, width: int) -> np.ndarray:
 def starts(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """The shapes that a network is started for, in turn."""
     shapes = []
-    start = runner_module.open_for_shape
+    start = runner_module.open_on_cpu
 
     def noted(graph: bytes, shape: dict, **options: int) -> object:
         shapes.append(dict(shape))
         return start(graph, shape, **options)
 
-    monkeypatch.setattr(runner_module, "open_for_shape", noted)
+    monkeypatch.setattr(runner_module, "open_on_cpu", noted)
     return shapes
 
 
@@ -91,6 +91,6 @@ class FullCard:
 
 
 def test_what_the_cpu_cannot_run_is_an_error() -> None:
-    runner = Runner(coarse_and_fine().SerializeToString(), providers=[CUDA])
+    runner = Runner(coarse_and_fine().SerializeToString())
     with pytest.raises(RUNTIME_ERRORS):
         runner.run(tile(40, 40))

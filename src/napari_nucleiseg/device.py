@@ -6,7 +6,7 @@ import contextlib
 import io
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +16,10 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 # In the order of preference.
-_NAMES = {
+_CARDS = {
     CUDA: "CUDA",
     "DmlExecutionProvider": "DirectML",
     "CoreMLExecutionProvider": "CoreML",
-    CPU: "CPU",
 }
 
 # The shapes of tiles differ from image to image, and the default exhaustive search for
@@ -77,20 +76,13 @@ def describe_device() -> Device:
     return open_session(_PROBE)[1]
 
 
-def open_session(
-    graph: bytes, *, threads: int = 0, providers: Sequence[str] | None = None
-) -> tuple[onnxruntime.InferenceSession, Device]:
-    """Start a network on the best provider that works.
+def open_session(graph: bytes) -> tuple[onnxruntime.InferenceSession, Device]:
+    """Start a network on the best provider that is installed and works.
 
     Parameters
     ----------
     graph : bytes
         A checked ONNX file.
-    threads : int
-        Threads on the CPU; 0 takes the cores that this process may use.
-    providers : sequence of str, optional
-        Providers to try in this order, by ONNX Runtime's names; the CPU is always the
-        last. Without it, every provider that is installed.
 
     Returns
     -------
@@ -102,64 +94,46 @@ def open_session(
     One of `RUNTIME_ERRORS`
         If the network does not start on the CPU either.
     """
-    wanted, failures = _wanted(providers)
-    if CUDA in wanted:
-        failures += _load_cuda()
-    for provider in wanted:
+    available = onnxruntime.get_available_providers()
+    failures = _load_cuda() if CUDA in available else []
+    for provider, name in _CARDS.items():
+        if provider not in available:
+            continue
         try:
-            session = _start(graph, provider, threads)
+            session = _start(graph, provider)
         except RUNTIME_ERRORS as error:
-            failures.append(f"{_name(provider)} did not start ({first_line(error)})")
+            failures.append(f"{name} did not start ({first_line(error)})")
             continue
         if session.get_providers()[0] == provider:
-            name = _name(provider)
             return session, Device(name, f"{name} is installed and works.")
-        failures.append(f"{_name(provider)} did not start")
-    return _start(graph, CPU, threads), Device("CPU", _why_cpu(failures, bool(providers)))
+        failures.append(f"{name} did not start")
+    return open_on_cpu(graph), Device("CPU", _why_cpu(failures))
 
 
-def open_for_shape(
-    graph: bytes, shape: Mapping[str, int], *, threads: int = 0
+def open_on_cpu(
+    graph: bytes, shape: Mapping[str, int] | None = None
 ) -> onnxruntime.InferenceSession:
-    """Start a network on the CPU for inputs of one shape, on which it runs faster.
+    """Start a network on the CPU, for inputs of one shape where that is given: faster.
 
     Parameters
     ----------
     graph : bytes
         A checked ONNX file.
-    shape : mapping of str to int
+    shape : mapping of str to int, optional
         Sizes of those dimensions of its input that the graph gives names.
-    threads : int
-        As in `open_session`.
 
     Raises
     ------
     One of `RUNTIME_ERRORS`
         If it does not start.
     """
-    return _start(graph, CPU, threads, shape)
-
-
-def _wanted(providers: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """Choose the providers to try before the CPU; complain of those that are not installed."""
-    available = onnxruntime.get_available_providers()
-    chosen = [each for each in (providers or _NAMES) if each != CPU]
-    missing = [each for each in chosen if each not in available]
-    version = onnxruntime.__version__
-    complaints = [
-        f"{_name(each)} is not in the installed onnxruntime {version}" for each in missing
-    ]
-    return [each for each in chosen if each in available], complaints if providers else []
-
-
-def _name(provider: str) -> str:
-    return _NAMES.get(provider, provider)
+    return _start(graph, CPU, shape)
 
 
 def _start(
-    graph: bytes, provider: str, threads: int, shape: Mapping[str, int] | None = None
+    graph: bytes, provider: str, shape: Mapping[str, int] | None = None
 ) -> onnxruntime.InferenceSession:
-    options = session_options(threads)
+    options = session_options()
     for name, size in (shape or {}).items():
         options.add_free_dimension_override_by_name(name, size)
     chain: list[Any] = [(provider, _PROVIDER_OPTIONS.get(provider, {}))]
@@ -172,10 +146,10 @@ def _start(
     )
 
 
-def session_options(threads: int = 0) -> onnxruntime.SessionOptions:
+def session_options() -> onnxruntime.SessionOptions:
     """Build the options that every session of this program starts with."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or cpu_threads()
+    options.intra_op_num_threads = cpu_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     # A plan of the memory for every shape of tile doubled the peak and gained no time.
@@ -203,11 +177,9 @@ def _load_cuda() -> list[str]:
     return [said.getvalue().splitlines()[0]] if said.getvalue() else []
 
 
-def _why_cpu(failures: list[str], was_asked: bool) -> str:
+def _why_cpu(failures: list[str]) -> str:
     if failures:
         return "; ".join(failures) + ": the CPU is used."
-    if was_asked:
-        return "The CPU was asked for."
     version = onnxruntime.__version__
     return f"The installed onnxruntime {version} knows no graphics card: the CPU is used."
 

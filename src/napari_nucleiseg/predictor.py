@@ -7,7 +7,7 @@ one nucleus.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -51,22 +51,14 @@ class Predictor:
     Parameters
     ----------
     model : Model
-    threads : int
-        Threads on the CPU; 0 takes the cores that this process may use.
-    providers : sequence of str, optional
-        ONNX Runtime's names of the providers to try; by default all that are installed.
 
     Notes
     -----
     The network is read and started on first use.
     """
 
-    def __init__(
-        self, model: Model, *, threads: int = 0, providers: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, model: Model) -> None:
         self.model = model
-        self._threads = threads
-        self._providers = providers
         self._runner: Runner | None = None
 
     @property
@@ -180,7 +172,7 @@ class Predictor:
             graph = read_graph(self.model)
             path = self.model.folder / NETWORK
             check_network(graph, path, self.model.info["input"]["multiple"])
-            self._runner = Runner(graph, threads=self._threads, providers=self._providers)
+            self._runner = Runner(graph)
         return self._runner
 
 

@@ -7,19 +7,10 @@ fuses more of the network: that takes 13 % less time on tiles of 1088 px, and a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from napari_nucleiseg._ort import onnxruntime
-from napari_nucleiseg.device import (
-    CPU,
-    RUNTIME_ERRORS,
-    Device,
-    first_line,
-    open_for_shape,
-    open_session,
-)
+from napari_nucleiseg.device import RUNTIME_ERRORS, Device, first_line, open_on_cpu, open_session
 from napari_nucleiseg.self_test import INPUT, OUTPUT
 
 KEPT_PIXELS = 1088 * 1088
@@ -34,8 +25,6 @@ class Runner:
     ----------
     graph : bytes
         A checked ONNX file.
-    threads, providers
-        As in `device.open_session`.
 
     Attributes
     ----------
@@ -48,11 +37,9 @@ class Runner:
         If it does not start.
     """
 
-    def __init__(
-        self, graph: bytes, *, threads: int = 0, providers: Sequence[str] | None = None
-    ) -> None:
-        self._graph, self._threads = graph, threads
-        self._session, self.device = open_session(graph, threads=threads, providers=providers)
+    def __init__(self, graph: bytes) -> None:
+        self._graph = graph
+        self._session, self.device = open_session(graph)
         self._kept: dict[tuple[int, ...], onnxruntime.InferenceSession] = {}
 
     def run(self, tile: np.ndarray, *, gives_back: bool = False) -> np.ndarray:
@@ -82,7 +69,7 @@ class Runner:
             return self._run(self._session, tile, False)
         except RUNTIME_ERRORS as error:
             reason = f"{self.device.name} failed ({first_line(error)}): the CPU is used."
-        self._session, _ = open_session(self._graph, threads=self._threads, providers=[CPU])
+        self._session = open_on_cpu(self._graph)
         self.device = Device("CPU", reason)
         return self.run(tile, gives_back=gives_back)
 
@@ -109,7 +96,7 @@ class Runner:
         session = self._kept.pop(shape, None)
         if session is None:
             self._make_room(shape)
-            session = open_for_shape(self._graph, sizes, threads=self._threads)
+            session = open_on_cpu(self._graph, sizes)
         self._kept[shape] = session  # the last that was used comes last
         return session
 
