@@ -42,8 +42,8 @@ def test_ids_hold_blanks_and_unknown_ones_are_named(
     (dsb_folder / "samples.csv").unlink()
     ids = tmp_path / "ids.txt"
     command = ["evaluate", str(dsb_folder), "--model", model, "--ids", str(ids)]
-    ids.write_text("plate 3 well B07\n\n")
-    assert main(command) == 0
+    ids.write_bytes("\ufeffplate 3 well B07\r\n\r\n".encode())
+    assert main(command) == 0, "as Windows' editors write it"
     ids.write_text("plate 3 well B07\n\nplate 4\n")
     capsys.readouterr()
     assert main(command) == 3

@@ -9,8 +9,8 @@ from onnx import helper
 from tiny_models import coarse_and_fine, graph_of, write_tiny_model
 
 from napari_nucleiseg.config import PredictConfig
-from napari_nucleiseg.diameter import diameter_from_maps
 from napari_nucleiseg.device import describe_device
+from napari_nucleiseg.diameter import diameter_from_maps
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import read_model
 from napari_nucleiseg.predictor import BLOCK, Predictor

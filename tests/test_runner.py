@@ -5,7 +5,7 @@ import pytest
 from tiny_models import bright_blobs, coarse_and_fine, graph_of
 
 from napari_nucleiseg import runner as runner_module
-from napari_nucleiseg.device import CUDA, RUNTIME_ERRORS, Device
+from napari_nucleiseg.device import RUNTIME_ERRORS, Device, open_on_cpu
 from napari_nucleiseg.runner import KEPT, KEPT_PIXELS, Runner
 
 
@@ -19,9 +19,9 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     shapes = []
     start = runner_module.open_on_cpu
 
-    def noted(graph: bytes, shape: dict, **options: int) -> object:
+    def noted(graph: bytes, shape: dict) -> object:
         shapes.append(dict(shape))
-        return start(graph, shape, **options)
+        return start(graph, shape)
 
     monkeypatch.setattr(runner_module, "open_on_cpu", noted)
     return shapes
@@ -88,6 +88,32 @@ class FullCard:
 
     def run(self, *_: object) -> None:
         raise RuntimeError("CUDA: out of memory")
+
+
+@pytest.mark.parametrize(
+    ("added", "used", "why"),
+    [(0.01, "CUDA", "works"), (0.3, "CPU", "up to 0.30 apart"), (np.nan, "CPU", "other maps")],
+)
+def test_a_card_that_gives_other_maps_than_the_cpu_is_not_used(
+    added: float, used: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = bright_blobs().SerializeToString()
+    session = WrongCard(open_on_cpu(graph), added)
+    device = Device("CUDA", "CUDA works.")
+    monkeypatch.setattr(runner_module, "open_session", lambda _: (session, device))
+    runner = Runner(graph)
+    assert runner.device.name == used
+    assert why in runner.device.reason
+
+
+class WrongCard:
+    """Stands for a session on a graphics card whose maps are all too high."""
+
+    def __init__(self, session: object, added: float) -> None:
+        self._session, self._added = session, added
+
+    def run(self, *arguments: object) -> list[np.ndarray]:
+        return [each + self._added for each in self._session.run(*arguments)]
 
 
 def test_what_the_cpu_cannot_run_is_an_error() -> None:

@@ -130,8 +130,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def read_ids(path: Path | None) -> tuple[str, ...]:
     """Read ids from a file, one a line; none without a file."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path else []
+    try:  # Windows' editors begin a file with a mark
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path else []
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is no readable list of ids ({error}); write one a line.") from error
     return tuple(line.strip() for line in lines if line.strip())

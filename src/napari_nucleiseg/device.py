@@ -15,12 +15,9 @@ from napari_nucleiseg._ort import onnxruntime, ort_state
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
-# In the order of preference.
-_CARDS = {
-    CUDA: "CUDA",
-    "DmlExecutionProvider": "DirectML",
-    "CoreMLExecutionProvider": "CoreML",
-}
+# In the order of preference. CoreML is left out, although it is part of every build for
+# macOS: nobody has compared its maps, and with shapes that change it has ended programs.
+_CARDS = {CUDA: "CUDA", "DmlExecutionProvider": "DirectML"}
 
 # The shapes of tiles differ from image to image, and the default exhaustive search for
 # the fastest convolution starts again with every new shape.
@@ -55,7 +52,7 @@ class Device(NamedTuple):
     Attributes
     ----------
     name : str
-        "CUDA", "DirectML", "CoreML" or "CPU".
+        "CUDA", "DirectML" or "CPU".
     reason : str
         One sentence: why it is this one.
     """

@@ -11,8 +11,11 @@ import numpy as np
 
 from napari_nucleiseg._ort import onnxruntime
 from napari_nucleiseg.device import RUNTIME_ERRORS, Device, first_line, open_on_cpu, open_session
-from napari_nucleiseg.self_test import INPUT, OUTPUT
+from napari_nucleiseg.self_test import INPUT, OUTPUT, example_tiles
 
+_MOST_APART = 0.05
+"""By this much a card's maps may differ from the CPU's: TF32 has 10 bits for a fraction."""
+_EXAMPLE = example_tiles(64)[0]
 KEPT_PIXELS = 1088 * 1088
 """Each start keeps the memory of its last run: all together that of one large tile."""
 KEPT = 6  # each holds a copy of the weights
@@ -41,6 +44,22 @@ class Runner:
         self._graph = graph
         self._session, self.device = open_session(graph)
         self._kept: dict[tuple[int, ...], onnxruntime.InferenceSession] = {}
+        if not self._is_on_cpu:
+            self._compare_with_cpu()
+
+    def _compare_with_cpu(self) -> None:
+        """Go on with the CPU if a card gives other maps of an example, and no error."""
+        name, on_card = self.device.name, self.run(_EXAMPLE)
+        if self._is_on_cpu:
+            return
+        on_cpu = self._run(open_on_cpu(self._graph), _EXAMPLE, False)
+        apart = float(np.abs(on_card - on_cpu).max())
+        if not apart <= _MOST_APART:
+            self._go_on_with_cpu(f"{name} gives other maps than the CPU (up to {apart:.2f} apart)")
+
+    def _go_on_with_cpu(self, reason: str) -> None:
+        self._session = open_on_cpu(self._graph)
+        self.device = Device("CPU", f"{reason}: the CPU is used.")
 
     def run(self, tile: np.ndarray, *, gives_back: bool = False) -> np.ndarray:
         """Run the network on one tile.
@@ -68,9 +87,7 @@ class Runner:
         try:
             return self._run(self._session, tile, False)
         except RUNTIME_ERRORS as error:
-            reason = f"{self.device.name} failed ({first_line(error)}): the CPU is used."
-        self._session = open_on_cpu(self._graph)
-        self.device = Device("CPU", reason)
+            self._go_on_with_cpu(f"{self.device.name} failed ({first_line(error)})")
         return self.run(tile, gives_back=gives_back)
 
     @property

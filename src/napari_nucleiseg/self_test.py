@@ -40,7 +40,7 @@ def check_network(graph: bytes, path: Path, multiple: int) -> None:
         If the network does not start, takes or gives other things than an image and its
         maps, asks for too much memory or time, or gives values that are not in [0, 1].
     """
-    tile = _tile(multiple)
+    tile = example_tiles(multiple)
     try:
         session = _bounded_session(graph)
         wrong = _wrong_port(session)
@@ -104,8 +104,18 @@ def _is_port(found: list[tuple[str, str, list]], name: str) -> bool:
     return shape[3] == 3 or not isinstance(shape[3], int)
 
 
-def _tile(multiple: int) -> np.ndarray:
-    """Make two tiles, wider than high, of a smooth pattern that fills [-1, 1]."""
+def example_tiles(multiple: int) -> np.ndarray:
+    """Make two tiles, wider than high, of a smooth pattern that fills [-1, 1].
+
+    Parameters
+    ----------
+    multiple : int
+        What height and width are to be multiples of [px].
+
+    Returns
+    -------
+    (2, H, W, 3) float32
+    """
     height, width = (multiple * max(1, edge // multiple) for edge in (96, 224))
     y, x = np.mgrid[:height, :width].astype(np.float32)
     wave = np.sin(y / 5) * np.cos(x / 7)

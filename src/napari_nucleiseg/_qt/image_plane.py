@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucleiseg._qt.key_button import native
 from napari_nucleiseg.errors import BadInput
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def shown_plane(viewer: Viewer, layer: Image, channel: int | None = None) -> Ima
         If the view is in 3D, or shows another plane than the layer's.
     """
     if viewer.dims.ndisplay != 2 and layer.ndim > 2:
-        raise BadInput("The view is in 3D; switch to 2D (Ctrl+Y) to choose the plane to segment.")
+        raise BadInput(
+            f"The view is in 3D; switch to 2D ({native('Ctrl+Y')}) to choose the plane to segment."
+        )
     missing = viewer.dims.ndim - layer.ndim
     row, column = sorted(axis - missing for axis in viewer.dims.displayed[-2:])
     if row < 0:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+
+def native(key: str) -> str:
+    """Give a key as this system writes it: Ctrl+Z is Command and Z on a Mac."""
+    return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) or key
 
 
 class KeyButton(QPushButton):
@@ -15,7 +21,7 @@ class KeyButton(QPushButton):
     ----------
     text : str
     key : str, optional
-        As it is shown; none by default.
+        As Qt writes it, "Ctrl+Z"; none by default.
     tip : str, optional
         Tooltip.
     checkable : bool
@@ -32,7 +38,7 @@ class KeyButton(QPushButton):
     ) -> None:
         super().__init__(parent)
         self.setCheckable(checkable)
-        self.setToolTip(f"{tip}\n\nKey: {key}" if key and tip else tip)
+        self.setToolTip(f"{tip}\n\nKey: {native(key)}" if key and tip else tip)
         self.setAccessibleName(text)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         row = QHBoxLayout(self)
@@ -57,7 +63,7 @@ class KeyCap(QLabel):
     """A key, drawn like one; mid grey is readable on dark and on light."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(key)
+        super().__init__(native(key))
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setStyleSheet(
             "border: 1px solid rgba(128, 128, 128, 200); border-radius: 3px; padding: 0px 4px;"

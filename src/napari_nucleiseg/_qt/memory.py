@@ -54,4 +54,4 @@ def forget_correction_folder(root: Path) -> None:
 
 def _key(root: Path) -> str:
     # A path as a key would be read as nested groups.
-    return f"corrections/{str(root.resolve()).encode().hex()}"
+    return f"corrections/{os.fsencode(root.resolve()).hex()}"

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -268,6 +269,9 @@ def _table_beside(archive: Path) -> list[Path]:
 
 def place_to_extract(archive: Path) -> Path:
     """Say where an archive is extracted: beside it, or else into the person's own data."""
-    if os.access(archive.parent, os.W_OK):
-        return archive.parent
+    try:  # os.access knows nothing of the rights that Windows grants
+        with TemporaryFile(dir=archive.parent):
+            return archive.parent
+    except OSError:
+        pass
     return Path(platformdirs.user_data_dir("napari-nucleiseg", appauthor=False)) / "datasets"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucleiseg._qt.key_button import native
 from napari_nucleiseg.errors import BadInput
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def displayed_plane(viewer: Viewer, layer: Labels | Image) -> Plane:
         that is seen.
     """
     if viewer.dims.ndisplay != 2:
-        raise BadInput("The view is in 3D; switch to 2D (Ctrl+Y) to correct nuclei.")
+        raise BadInput(f"The view is in 3D; switch to 2D ({native('Ctrl+Y')}) to correct nuclei.")
     if layer.multiscale:
         raise BadInput(f"Layer “{layer.name}” has several scales; correct a layer with one.")
     missing = viewer.dims.ndim - layer.ndim
