@@ -130,6 +130,13 @@ def test_the_interval_holds_the_mean_and_is_repeatable() -> None:
     assert found.high < wider.high
 
 
+def test_five_fields_without_a_difference_are_seldom_called_different() -> None:
+    draws = np.random.default_rng(0).normal(0, 0.1, (300, 5))
+    found = [bootstrap_interval(each, groups=np.arange(5)) for each in draws]
+    wrong = sum(each.low > 0 or each.high < 0 for each in found)
+    assert 5 <= wrong <= 30, "about 5 %; plain percentiles are wrong in 15 %"
+
+
 def test_pairing_finds_a_small_but_steady_difference() -> None:
     before = np.random.default_rng(0).uniform(0.2, 0.9, 50)
     found = bootstrap_interval(before + 0.01, before)

@@ -3,7 +3,8 @@
 Which nuclei correspond is decided in `matching`.
 
 Sources: Caicedo et al. 2019 (doi:10.1038/s41592-019-0612-7) for AP, Kirillov et al. 2019
-(arXiv:1801.00868) for panoptic quality, Efron and Tibshirani 1993 for the bootstrap.
+(arXiv:1801.00868) for panoptic quality, Efron and Tibshirani 1993 and Hesterberg 2015
+for the bootstrap.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 from napari_nucleiseg.matching import overlaps
 
@@ -211,7 +213,7 @@ def bootstrap_interval(
     *,
     groups: Sequence[Hashable] | None = None,
     level: float = 0.95,
-    repeats: int = 5000,
+    repeats: int = 20_000,
     seed: int = 0,
 ) -> Interval:
     """Estimate how certain a mean, or the mean difference of paired scores, is.
@@ -244,13 +246,30 @@ def bootstrap_interval(
         _require_length("groups", groups, len(sample))
     if len(sample) == 0:
         raise ValueError("There is no score to judge; at least one image is needed.")
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups or ()))}
+    numbers = {
+        group: number
+        for number, group in enumerate(dict.fromkeys(() if groups is None else groups))
+    }
     index = [numbers[group] for group in groups] if groups is not None else range(len(sample))
     sums, sizes = np.bincount(index, sample), np.bincount(index)
     drawn = np.random.default_rng(seed).integers(len(sums), size=(repeats, len(sums)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.quantile(means, ((1 - level) / 2, (1 + level) / 2))
+    tail = _tail(len(sums), level)
+    low, high = np.quantile(means, (tail, 1 - tail))
     return Interval(float(sample.mean()), float(low), float(high))
+
+
+def _tail(count: int, level: float) -> float:
+    """Give the share of resamples beyond each end of an interval of the mean of few values.
+
+    Plain percentiles are too narrow for few values: those of five leave out the true mean in
+    15 % of cases instead of 5 %. These are moved to where an interval by Student's t would
+    end ("expanded percentile", Hesterberg 2015, The American Statistician 69, 371).
+    """
+    if count == 1:
+        return (1 - level) / 2
+    widen = np.sqrt(count / (count - 1))
+    return float(ndtr(-widen * stdtrit(count - 1, (1 + level) / 2)))
 
 
 def _require_length(name: str, values: Sequence[Any], length: int) -> None:

@@ -3,8 +3,16 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
-from napari_nucleiseg.nn.networks import build_network, encoder_layers, freeze_encoder
+from napari_nucleiseg.nn.classic import encoder_weights
+from napari_nucleiseg.nn.networks import (
+    build_network,
+    encoder_layers,
+    freeze_encoder,
+    freeze_norm,
+)
+from napari_nucleiseg.nn.weights import weights_of
 
 
 def count(weights: list) -> int:
@@ -67,3 +75,16 @@ def test_encoder_weights_are_taken_from_a_file(tmp_path) -> None:
     stand_in.save_weights(path)
     model = build_network("nuclei", encoder_weights=str(path))
     np.testing.assert_array_equal(model.get_layer("Conv1").get_weights()[0], 0.25)
+
+
+def test_only_norms_whose_weights_are_known_stay_as_they_are() -> None:
+    model = build_network("nuclei")
+    norms = [each for each in model.layers if isinstance(each, layers.BatchNormalization)]
+    encoder = encoder_weights(weights_of(build_network("mobilenetv2-unet")))
+    freeze_norm(model, encoder)
+    free = [each.name for each in norms if each.trainable]
+    assert free
+    assert all(name.startswith("decoder") for name in free)
+    assert len(free) < len(norms)
+    freeze_norm(model, weights_of(model))
+    assert not any(each.trainable for each in norms)

@@ -6,7 +6,7 @@ logits. The architecture is always built from this module, never read from a fil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import keras
 from keras import layers
@@ -64,11 +64,19 @@ def freeze_encoder(model: keras.Model) -> None:
         each.trainable = False
 
 
-def freeze_norm(model: keras.Model) -> None:
-    """Keep the BatchNorm layers as they are, their statistics included."""
+def freeze_norm(model: keras.Model, known: Collection[str]) -> None:
+    """Keep those BatchNorm layers as they are, statistics included, whose weights are known.
+
+    Parameters
+    ----------
+    model : keras.Model
+    known : collection of str
+        Paths of the weights that were trained. A layer that was not has learned nothing yet
+        that could be kept.
+    """
     for each in model.layers:
         if isinstance(each, layers.BatchNormalization):
-            each.trainable = False
+            each.trainable = not {weight.path for weight in each.weights} <= set(known)
 
 
 def _encoder(weights: str | None) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:

@@ -305,7 +305,7 @@ def _compiled(config: TrainConfig, start: Mapping[str, np.ndarray] | None) -> ke
     if start is not None:
         set_weights(model, {**weights_of(model), **start})
         if config.freeze_norm:
-            freeze_norm(model)
+            freeze_norm(model, start.keys())
     if config.freeze_encoder:
         freeze_encoder(model)
     optimizer = keras.optimizers.AdamW(
