@@ -246,11 +246,9 @@ def bootstrap_interval(
         _require_length("groups", groups, len(sample))
     if len(sample) == 0:
         raise ValueError("There is no score to judge; at least one image is needed.")
-    numbers = {
-        group: number
-        for number, group in enumerate(dict.fromkeys(() if groups is None else groups))
-    }
-    index = [numbers[group] for group in groups] if groups is not None else range(len(sample))
+    fields = range(len(sample)) if groups is None else groups
+    numbers = {field: number for number, field in enumerate(dict.fromkeys(fields))}
+    index = [numbers[field] for field in fields]
     sums, sizes = np.bincount(index, sample), np.bincount(index)
     drawn = np.random.default_rng(seed).integers(len(sums), size=(repeats, len(sums)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)

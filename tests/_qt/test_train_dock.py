@@ -315,6 +315,19 @@ def test_a_second_press_of_stop_leaves_it_at_that(dock, qtbot):
     assert (runs_folder() / "slow" / "stopped").exists()
 
 
+def test_another_dataset_ends_a_training_that_was_being_stopped(dock, session, qtbot, tmp_path):
+    write_sample(tmp_path / "other" / "z", squares(SHAPE, (20, 20)), masks=True)
+    start_slow(dock, qtbot)
+    wait_for_validation(dock, qtbot)
+    dock.page.run_bar.cancelled.emit()
+    session.open_dataset(tmp_path / "other")
+    wait_for_end(dock, qtbot)
+    assert dock.pages.currentIndex() == 0, "it is not judged by images of another dataset"
+    session.open_dataset(tmp_path / "my data")
+    assert dock.page.unfinished.resume.text() == "Resume slow"
+    assert dock.page.unfinished.resume.isVisible()
+
+
 def test_a_child_that_is_killed_is_told_and_resumed(dock, qtbot):
     train(dock, qtbot, "dies")
     assert "SIGKILL" in dock.page.run_bar.status.text()

@@ -57,7 +57,7 @@ class _Phase(Enum):
     STOPPING = auto()
     """It was stopped; a model is made of its best weights next."""
     ABANDONED = auto()
-    """It was stopped twice: it stays as it is, and can be resumed."""
+    """It stays as it is, and can be resumed: stopped twice, or another dataset was opened."""
     FINISHING = auto()
     """The best weights become a model: thresholds, export."""
     JUDGING = auto()
@@ -145,6 +145,7 @@ class TrainDock(ScrollDock):
     # --- before the start
 
     def _on_dataset_changed(self, *_: object) -> None:
+        self._phase = _Phase.ABANDONED
         self._cancel()
         self._show_dataset()
 
@@ -336,6 +337,8 @@ class TrainDock(ScrollDock):
         self._show_unfinished()
 
     def _stopped_in_words(self) -> str:
+        if self._run is not None and self._run.is_trained:
+            return f"Trained. The comparison was stopped; {self._run.name} can still be decided on."
         if self._run is not None and self._run.has_best:
             return "Stopped; what was learned up to the last validation is kept."
         return "Stopped before the first validation: nothing was learned yet."
