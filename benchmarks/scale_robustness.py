@@ -27,12 +27,26 @@ def score_at(sample: Sample, predictor: Predictor, zoom: float) -> Scores:
     labels = read_labels(sample, image.shape[:2])
     assert labels is not None, f"{sample.id} has no masks"
     size = tuple(max(1, round(edge * zoom)) for edge in image.shape[1::-1])
-    mode = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    image = cv2.resize(image, size, interpolation=mode)
-    labels = cv2.resize(labels.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
-    *_, last = predictor.predict_maps(image, PredictConfig())
+    *_, last = predictor.predict_maps(resized(image, size), PredictConfig())
     found = labels_from_maps(last.values["maps"], predictor.model.decode)
-    return scores(labels.astype(np.int32), found)
+    return scores(resized_labels(labels, size), found)
+
+
+def resized(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Resize to (width, height) without a shift."""
+    mode = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size, interpolation=mode))
+
+
+def resized_labels(labels: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Give each pixel the id that covers most of it; the nearest one would shift them."""
+    found = np.zeros(size[::-1], np.int32)
+    most = np.zeros(size[::-1], np.float32)
+    for number in np.unique(labels):
+        cover = resized((labels == number).astype(np.float32), size)
+        found[cover > most] = number
+        most = np.maximum(most, cover)
+    return found
 
 
 def main() -> None:
@@ -46,6 +60,8 @@ def main() -> None:
     arguments = parser.parse_args()
     samples = read_dataset(arguments.dataset, table=arguments.table).samples
     samples = tuple(each for each in samples if arguments.split in ("", each.split))
+    if not samples:
+        parser.error(f"No sample is marked as {arguments.split}; name a table with --table.")
     predictor = Predictor(find_model(arguments.model))
     print(f"{len(samples)} images\nzoom   AP .5   AP .7   AP .9   AP .5 less that of the first")
     first = None
