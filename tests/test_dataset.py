@@ -18,7 +18,6 @@ from squares import squares, write_sample
 
 from napari_nucleiseg.dataset import (
     Dataset,
-    read_annotation,
     read_dataset,
     read_labels,
     read_sample_image,
@@ -149,19 +148,13 @@ def test_an_empty_masks_folder_is_unlabelled(tmp_path: Path) -> None:
 def test_a_single_mask_of_all_nuclei_in_the_kaggle_layout(tmp_path: Path, mask: np.ndarray) -> None:
     save(tmp_path / "a/images/a.png", IMAGE)
     save(tmp_path / "a/masks/all.png", mask.astype(np.uint8))
-    annotation = read_annotation(only(read_dataset(tmp_path)))
-    assert annotation is not None
-    assert annotation.labels.max() == 3
-    assert "only mask and shows 3 nuclei" in annotation.problems[0]
+    assert read_labels(only(read_dataset(tmp_path))).max() == 3
 
 
-def test_a_single_nucleus_is_no_problem(tmp_path: Path) -> None:
+def test_a_single_nucleus_in_the_kaggle_layout(tmp_path: Path) -> None:
     save(tmp_path / "a/images/a.png", IMAGE)
     save(tmp_path / "a/masks/1.png", (LABELS == 2).astype(np.uint8) * 255)
-    annotation = read_annotation(only(read_dataset(tmp_path)))
-    assert annotation is not None
-    np.testing.assert_array_equal(annotation.labels, LABELS == 2)
-    assert annotation.problems == ()
+    np.testing.assert_array_equal(read_labels(only(read_dataset(tmp_path))), LABELS == 2)
 
 
 def test_corrected_labels_are_the_truth(tmp_path: Path) -> None:
@@ -212,16 +205,6 @@ def test_the_shape_may_be_given(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_labels(sample, SHAPE), LABELS)
     with pytest.raises(BadInput, match="30 x 30"):
         read_labels(sample, (30, 30))
-
-
-def test_overlaps_are_told_of_on_first_and_second_reading(tmp_path: Path) -> None:
-    sample = only(read_dataset(kaggle(tmp_path, "a")))
-    save(tmp_path / "a/masks/2.png", (LABELS > 0).astype(np.uint8) * 255)
-    for _ in range(2):
-        annotation = read_annotation(sample)
-        assert annotation is not None
-        np.testing.assert_array_equal(annotation.labels, LABELS)
-        assert "overlap in" in annotation.problems[0]
 
 
 def test_a_pipe_and_a_broken_image_spoil_nothing_but_themselves(tmp_path: Path) -> None:
