@@ -62,9 +62,7 @@ def saving(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
-def write_bytes_atomically(
-    path: str | os.PathLike[str], data: bytes, check: Callable[[bytes], None] | None = None
-) -> None:
+def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Create or replace a file in one step that a crash cannot tear.
 
     Parameters
@@ -73,8 +71,6 @@ def write_bytes_atomically(
         Its folder must exist.
     data : bytes
         The whole content.
-    check : callable, optional
-        Called with `data` before anything touches the disk; raises if it is not good.
 
     Raises
     ------
@@ -82,8 +78,6 @@ def write_bytes_atomically(
         If the disk is full, read-only, gone or forbidden. The earlier file is intact
         and the temporary one is removed.
     """
-    if check is not None:
-        check(data)
     with saving(path):
         commit(stage_bytes(path, data), path)
         sync_folder(Path(path).parent)
