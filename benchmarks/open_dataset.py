@@ -15,31 +15,23 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from napari_nucleiseg.dataset import Dataset, read_annotation, read_dataset
-from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.dataset import Dataset, read_dataset, read_labels
 from napari_nucleiseg.layouts import Sample
 
 
-def nuclei_and_problems(sample: Sample) -> tuple[int, list[str]]:
+def nuclei_of(sample: Sample) -> int:
     """Read the nuclei of one sample, and count them."""
-    try:
-        annotation = read_annotation(sample)
-    except BadInput as error:
-        return 0, [str(error)]
-    if annotation is None:
-        return 0, []
-    return int(annotation.labels.max()), list(annotation.problems)
+    labels = read_labels(sample)
+    return 0 if labels is None else int(labels.max())
 
 
-def opened(folder: Path) -> tuple[float, Dataset, int, list[str]]:
+def opened(folder: Path) -> tuple[float, Dataset, int]:
     """Open a dataset with all its nuclei; return seconds and what was found."""
     start = time.perf_counter()
     dataset = read_dataset(folder)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        results = list(threads.map(nuclei_and_problems, dataset.samples))
-    seconds = time.perf_counter() - start
-    problems = [text for _, texts in results for text in texts]
-    return seconds, dataset, sum(number for number, _ in results), [*dataset.problems, *problems]
+        nuclei = sum(threads.map(nuclei_of, dataset.samples))
+    return time.perf_counter() - start, dataset, nuclei
 
 
 def main() -> None:
@@ -49,11 +41,11 @@ def main() -> None:
     folder = parser.parse_args().dataset
     with tempfile.TemporaryDirectory() as cache:
         os.environ["NUCLEISEG_CACHE"] = cache
-        first, dataset, nuclei, problems = opened(folder)
+        first, dataset, nuclei = opened(folder)
         second, *_ = opened(folder)
     print(f"{len(dataset.samples)} samples, layout {dataset.layout}, {nuclei} nuclei")
     print(f"first open {first:.1f} s, second {second:.2f} s: {second / first:.3f} of the first")
-    print(f"{len(problems)} problems", *problems, sep="\n  ")
+    print(f"{len(dataset.problems)} problems", *dataset.problems, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import struct
 import zipfile
@@ -206,6 +207,42 @@ def test_a_cancelled_extraction_leaves_nothing_behind(tmp_path: Path) -> None:
     next(steps)
     steps.close()
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_a_killed_extraction_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    path, out = zipped(tmp_path / "a.zip", GOOD), tmp_path / "out"
+    left, theirs = out / ".a.999999999-0123abcd.tmp", out / ".a.old"
+    for each in (left, theirs):
+        (each / "b").mkdir(parents=True)
+        os.utime(each, (0, 0))
+    extracted(path, out)
+    assert {each.name for each in out.iterdir()} == {"a", theirs.name}
+
+
+def test_two_extractions_at_once_leave_each_other_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that went on for hours is no leftover to another."""
+    monkeypatch.setattr(archive, "_STEP", 1)
+    path, out = zipped(tmp_path / "a.zip", GOOD), tmp_path / "out"
+    first = extract(path, out)
+    next(first)
+    next(first)
+    (staged,) = out.iterdir()
+    os.utime(staged, (0, 0))
+    next(first)  # in a folder below, which leaves the time of this one as it is
+    next(extract(path, out))
+    assert contents(Path(list(first)[-1].values["folder"])) == GOOD
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_a_folder_is_open_to_whom_the_umask_allows(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        folder = extracted(zipped(tmp_path / "a.zip", GOOD), tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o775
 
 
 @pytest.mark.parametrize(

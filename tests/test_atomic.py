@@ -12,7 +12,6 @@ import pytest
 
 from napari_nucleiseg import atomic
 from napari_nucleiseg.atomic import SaveFailed, write_bytes_atomically
-from napari_nucleiseg.errors import BadInput
 
 
 def names(folder: Path) -> set[str]:
@@ -25,18 +24,6 @@ def test_writes_and_replaces(tmp_path: Path) -> None:
     write_bytes_atomically(path, b"new")
     assert path.read_bytes() == b"new"
     assert names(tmp_path) == {path.name}
-
-
-def test_content_that_fails_its_check_is_not_written(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    write_bytes_atomically(path, b"old")
-
-    def refuse(data: bytes) -> None:
-        raise BadInput(data.decode())
-
-    with pytest.raises(BadInput, match="new"):
-        write_bytes_atomically(path, b"new", refuse)
-    assert path.read_bytes() == b"old"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems flush by other calls")
@@ -175,8 +162,34 @@ def test_only_stale_temporary_files_of_ours_are_leftovers(tmp_path: Path) -> Non
     (crashed / "000001.png").write_bytes(b"")
     old = time.time() - atomic.STALE_AFTER - 1
     os.utime(forgotten, (old, old))
-    assert atomic.discard_leftovers(tmp_path) == 2
+    atomic.discard_leftovers(tmp_path)
     assert names(tmp_path) == {in_use.name, *foreign}
+
+
+def test_folders_staged_for_the_same_name_go_when_they_are_old(tmp_path: Path) -> None:
+    killed, at_work = ".nuclei.999999999-00000000.tmp", ".nuclei.999999999-00000001.tmp"
+    others = {".cells.999999999-00000000.tmp", ".nuclei.old", "nuclei"}
+    for name in (killed, at_work, *others):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").touch()
+    for name in (killed, *others):
+        os.utime(tmp_path / name, (0, 0))
+    staged = atomic.stage_folder(tmp_path / "nuclei")
+    assert names(tmp_path) == {staged.name, at_work, *others}
+    assert names(staged) == set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o775), (0o022, 0o755), (0o077, 0o700)])
+def test_a_staged_folder_is_open_to_whom_the_umask_allows(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        staged = atomic.stage_folder(tmp_path / "nuclei")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(staged.stat().st_mode) == mode
 
 
 def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from squares import squares, write_sample
 
 from napari_nucleiseg.dataset import (
     Dataset,
-    read_annotation,
     read_dataset,
     read_labels,
     read_sample_image,
@@ -149,19 +148,13 @@ def test_an_empty_masks_folder_is_unlabelled(tmp_path: Path) -> None:
 def test_a_single_mask_of_all_nuclei_in_the_kaggle_layout(tmp_path: Path, mask: np.ndarray) -> None:
     save(tmp_path / "a/images/a.png", IMAGE)
     save(tmp_path / "a/masks/all.png", mask.astype(np.uint8))
-    annotation = read_annotation(only(read_dataset(tmp_path)))
-    assert annotation is not None
-    assert annotation.labels.max() == 3
-    assert "only mask and shows 3 nuclei" in annotation.problems[0]
+    assert read_labels(only(read_dataset(tmp_path))).max() == 3
 
 
-def test_a_single_nucleus_is_no_problem(tmp_path: Path) -> None:
+def test_a_single_nucleus_in_the_kaggle_layout(tmp_path: Path) -> None:
     save(tmp_path / "a/images/a.png", IMAGE)
     save(tmp_path / "a/masks/1.png", (LABELS == 2).astype(np.uint8) * 255)
-    annotation = read_annotation(only(read_dataset(tmp_path)))
-    assert annotation is not None
-    np.testing.assert_array_equal(annotation.labels, LABELS == 2)
-    assert annotation.problems == ()
+    np.testing.assert_array_equal(read_labels(only(read_dataset(tmp_path))), LABELS == 2)
 
 
 def test_corrected_labels_are_the_truth(tmp_path: Path) -> None:
@@ -214,16 +207,6 @@ def test_the_shape_may_be_given(tmp_path: Path) -> None:
         read_labels(sample, (30, 30))
 
 
-def test_overlaps_are_told_of_on_first_and_second_reading(tmp_path: Path) -> None:
-    sample = only(read_dataset(kaggle(tmp_path, "a")))
-    save(tmp_path / "a/masks/2.png", (LABELS > 0).astype(np.uint8) * 255)
-    for _ in range(2):
-        annotation = read_annotation(sample)
-        assert annotation is not None
-        np.testing.assert_array_equal(annotation.labels, LABELS)
-        assert "overlap in" in annotation.problems[0]
-
-
 def test_a_pipe_and_a_broken_image_spoil_nothing_but_themselves(tmp_path: Path) -> None:
     save(tmp_path / "good.png", IMAGE)
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:-20])
@@ -248,8 +231,8 @@ def test_the_table_in_the_folder_or_beside_it(tmp_path: Path, place: str) -> Non
         encoding="utf-8",
     )
     dataset = read_dataset(tmp_path / "data")
-    rows = [(s.modality, s.field, s.fold, s.split) for s in dataset.samples]
-    assert rows == [("stained", "2-1", 3, "test"), ("fluo", "1-7", -1, "")]
+    rows = [(s.modality, s.field, s.split) for s in dataset.samples]
+    assert rows == [("stained", "2-1", "test"), ("fluo", "1-7", "")]
     assert dataset.problems == ()
 
 
@@ -261,22 +244,21 @@ def test_a_table_by_name_with_a_group_column(tmp_path: Path) -> None:
     assert [(each.field, each.split) for each in dataset.samples] == [("G", "test"), ("G", "train")]
 
 
-def test_samples_without_a_row_and_strange_folds_are_spoken_of(tmp_path: Path) -> None:
+def test_samples_without_a_row_are_spoken_of(tmp_path: Path) -> None:
     kaggle(tmp_path, "a", "b", "c")
-    (tmp_path / "samples.csv").write_text("id,fold\na,first\nb,2\n")
+    (tmp_path / "samples.csv").write_text("id,fold\na,first\nb,2\n")  # what is not read may be odd
     dataset = read_dataset(tmp_path)
-    assert [each.fold for each in dataset.samples] == [-1, 2, -1]
-    assert any("no row for 1 of 3" in text for text in dataset.problems)
-    assert any("'first'" in text for text in dataset.problems)
+    (problem,) = dataset.problems
+    assert "no row for 1 of 3" in problem
 
 
 def test_a_table_may_be_written_by_hand_or_by_other_programs(tmp_path: Path) -> None:
     kaggle(tmp_path, "a", "b", "c", "d")
     table = tmp_path / "samples.csv"
-    table.write_text("ID, Split ,Fold\na, Test,1.0\nb,TRAIN,2\nc,val,\nd,,\n")
+    table.write_text("ID, Split ,Field\na, Test,F\nb,TRAIN,G\nc,val,\nd,,\n")
     dataset = read_dataset(tmp_path)
     assert [each.split for each in dataset.samples] == ["test", "train", "train", ""]
-    assert [each.fold for each in dataset.samples] == [1, 2, -1, -1]
+    assert [each.field for each in dataset.samples] == ["F", "G", "", ""]
     assert dataset.problems == ()
 
 
@@ -289,13 +271,12 @@ def test_test_samples_may_be_marked_in_several_ways(tmp_path: Path, cell: str) -
 
 def test_a_table_that_says_what_cannot_be_used_is_spoken_of_once(tmp_path: Path) -> None:
     kaggle(tmp_path, "a", "b", "c")
-    rows = f"a,later,{'9' * 5000}\nb,never,x\nc,test,2\nc,train,3\n"
-    (tmp_path / "samples.csv").write_text(f"id,split,fold\n{rows}")
+    rows = "a,later\nb,never\nc,test\nc,train\n"
+    (tmp_path / "samples.csv").write_text(f"id,split\n{rows}")
     dataset = read_dataset(tmp_path)
-    assert [(each.split, each.fold) for each in dataset.samples] == [("", -1)] * 2 + [("train", 3)]
-    several, fold, split = dataset.problems
+    assert [each.split for each in dataset.samples] == ["", "", "train"]
+    several, split = dataset.problems
     assert "several rows for c; the last one counts" in several
-    assert "gives a and 1 more the fold '9999" in fold
     assert "gives a and 1 more the split 'later'; expected train or test" in split
 
 

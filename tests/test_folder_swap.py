@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.folder_swap import restore_interrupted, write_folder
+
+OLD, YOUNG = "999999999-00000000.tmp", "999999999-00000001.tmp"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -55,12 +58,24 @@ def test_a_folder_that_a_crash_left_aside_comes_back(tmp_path: Path) -> None:
 
 
 def test_what_killed_writers_left_is_cleared_after_an_hour(tmp_path: Path) -> None:
-    for name, age in ((".m.old.new", 4000), (".m.young.new", 10), (".other.old.new", 4000)):
+    for name, age in ((f".m.{OLD}", 4000), (f".m.{YOUNG}", 10), (f".other.{OLD}", 4000)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a").touch()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     write_folder(tmp_path / "m", {"a": b"1"}, no_check)
-    assert names_in(tmp_path) == {"m", ".m.young.new", ".other.old.new"}
+    assert names_in(tmp_path) == {"m", f".m.{YOUNG}", f".other.{OLD}"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o775), (0o077, 0o700)])
+def test_a_folder_is_open_to_whom_the_umask_allows(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_folder(tmp_path / "m", {"a": b"1"}, no_check)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == mode
+    assert stat.S_IMODE((tmp_path / "m" / "a").stat().st_mode) == mode & 0o666
 
 
 @pytest.mark.parametrize("place", ["m", ".m.previous"])

@@ -124,23 +124,13 @@ def test_the_interval_holds_the_mean_and_is_repeatable() -> None:
     # Standard error .01; 95 % of a normal distribution is 1.96 of it on each side.
     assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 10, rel=0.1)
     assert bootstrap_interval(values) == found
-    assert bootstrap_interval(values, seed=1) != found
-    wider = bootstrap_interval(values, level=0.99)
-    assert wider.low < found.low
-    assert found.high < wider.high
 
 
 def test_five_fields_without_a_difference_are_seldom_called_different() -> None:
-    draws = np.random.default_rng(0).normal(0, 0.1, (300, 5))
+    draws = np.random.default_rng(0).normal(0, 0.1, (200, 5))
     found = [bootstrap_interval(each, groups=np.arange(5)) for each in draws]
     wrong = sum(each.low > 0 or each.high < 0 for each in found)
-    assert 5 <= wrong <= 30, "about 5 %; plain percentiles are wrong in 15 %"
-
-
-def test_pairing_finds_a_small_but_steady_difference() -> None:
-    before = np.random.default_rng(0).uniform(0.2, 0.9, 50)
-    found = bootstrap_interval(before + 0.01, before)
-    assert (found.low, found.mean, found.high) == pytest.approx((0.01, 0.01, 0.01))
+    assert 3 <= wrong <= 20, "about 5 %; plain percentiles are wrong in 15 %"
 
 
 def test_crops_of_one_field_are_drawn_together() -> None:
@@ -156,9 +146,7 @@ def test_fields_of_unequal_size_weigh_by_their_images() -> None:
     assert (found.low, found.mean, found.high) == pytest.approx((0.5, 0.5, 0.5))
 
 
-def test_intervals_of_unpaired_or_no_scores_are_refused() -> None:
-    with pytest.raises(ValueError, match="baseline has 1"):
-        bootstrap_interval([1.0, 2.0], [1.0])
+def test_intervals_of_no_scores_or_other_fields_are_refused() -> None:
     with pytest.raises(ValueError, match="groups has 3"):
         bootstrap_interval([1.0, 2.0], groups="abc")
     with pytest.raises(ValueError, match="no score"):

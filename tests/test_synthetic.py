@@ -126,6 +126,6 @@ def test_masks_of_a_dataset_are_the_labels_of_its_image(tmp_path: Path) -> None:
 
 def test_samples_csv_names_each_sample_once(dsb_folder: Path) -> None:
     lines = (dsb_folder / "samples.csv").read_text().splitlines()
-    assert lines[0] == "id,modality,field,fold,stardist_test"
+    assert lines[0] == "id,modality,field,stardist_test"
     assert [line.split(",")[1] for line in lines[1:]] == [*KINDS, "fluorescence"]
     assert len({line.split(",")[2] for line in lines[1:]}) == 4

@@ -14,7 +14,6 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,32 +28,22 @@ _VERSION = 2
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-@dataclass(frozen=True)
-class Annotation:
-    """Nuclei as annotated.
-
-    Attributes
-    ----------
-    labels : (H, W) int32
-    problems : tuple of str
-        One sentence each: what was odd and how it was settled.
-    """
-
-    labels: np.ndarray
-    problems: tuple[str, ...] = ()
-
-
-def merge_masks(paths: Sequence[Path], shape: tuple[int, int]) -> Annotation:
+def merge_masks(paths: Sequence[Path], shape: tuple[int, int]) -> np.ndarray:
     """Merge binary masks, one a nucleus, into a label image.
 
     Ids follow the order of the masks. Where masks overlap, the smaller one keeps the
-    pixel, whatever the order: a small nucleus on a large one then survives.
+    pixel, whatever the order: a small nucleus on a large one then survives. A mask that
+    is empty, or covered by others, counts as no nucleus.
 
     Parameters
     ----------
     paths : sequence of Path
     shape : (H, W)
         Size of the image.
+
+    Returns
+    -------
+    (H, W) int32
 
     Raises
     ------
@@ -70,41 +59,28 @@ def merge_masks(paths: Sequence[Path], shape: tuple[int, int]) -> Annotation:
     return cached
 
 
-def _merge(paths: Sequence[Path], shape: tuple[int, int]) -> Annotation:
+def _merge(paths: Sequence[Path], shape: tuple[int, int]) -> np.ndarray:
     flat = np.zeros(shape[0] * shape[1], np.int32)
     areas = np.zeros(len(paths) + 1, np.int64)
-    overlap = 0
     for number, path in enumerate(paths, start=1):
         mask = read_mask(path)
         check_size(path, mask.shape, shape)
         pixels = np.flatnonzero(mask)
         areas[number] = pixels.size
         before = flat[pixels]
-        overlap += int(np.count_nonzero(before))
         flat[pixels[(before == 0) | (areas[before] > pixels.size)]] = number
-    return _without_gaps(paths, flat.reshape(shape), overlap)
+    return _without_gaps(flat.reshape(shape), len(paths))
 
 
-def _without_gaps(paths: Sequence[Path], labels: np.ndarray, overlap: int) -> Annotation:
-    """Close the gaps that masks without a pixel leave in the ids, and say so."""
-    problems = []
-    if overlap:
-        problems.append(
-            f"Masks in {paths[0].parent} overlap in {overlap} pixels; the smaller nucleus "
-            "keeps them."
-        )
-    left = np.bincount(labels.ravel(), minlength=len(paths) + 1)[1:] > 0
-    if not left.all():
-        gone = [path for path, there in zip(paths, left, strict=True) if not there]
-        problems.append(
-            f"{gone[0]}{f' and {len(gone) - 1} more masks' if gone[1:] else ''} adds no pixel "
-            "(empty, or covered by other masks) and counts as no nucleus."
-        )
-        labels = np.concatenate([[0], np.cumsum(left) * left]).astype(np.int32)[labels]
-    return Annotation(labels, tuple(problems))
+def _without_gaps(labels: np.ndarray, count: int) -> np.ndarray:
+    """Close the gaps that masks without a pixel, of `count` masks, leave in the ids."""
+    left = np.bincount(labels.ravel(), minlength=count + 1)[1:] > 0
+    if left.all():
+        return labels
+    return np.concatenate([[0], np.cumsum(left) * left]).astype(np.int32)[labels]
 
 
-def read_merged(path: Path, shape: tuple[int, int], *, several: bool = True) -> Annotation:
+def read_merged(path: Path, shape: tuple[int, int]) -> np.ndarray:
     """Read one file that holds all nuclei of an image: a label image, or a binary mask.
 
     A file with a single value besides 0, a JPEG, and a grey picture that is mostly white
@@ -116,8 +92,10 @@ def read_merged(path: Path, shape: tuple[int, int], *, several: bool = True) -> 
     path : Path
     shape : (H, W)
         Size of the image.
-    several : bool
-        False where a single nucleus is expected; more are then taken, and spoken of.
+
+    Returns
+    -------
+    (H, W) int32
 
     Raises
     ------
@@ -128,10 +106,7 @@ def read_merged(path: Path, shape: tuple[int, int], *, several: bool = True) -> 
         mask = read_mask(path)
         values = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)[1]
     check_size(path, values.shape, shape)
-    number = len(np.unique(values[values > 0]))
-    if several or number < 2:
-        return Annotation(values)
-    return Annotation(values, (f"{path} is the only mask and shows {number} nuclei; all count.",))
+    return values
 
 
 def _is_binary(values: np.ndarray) -> bool:
@@ -187,27 +162,25 @@ def _entry(paths: Sequence[Path]) -> Path:
     return cache_folder() / "labels" / f"{hashlib.sha256(os.fsencode(where)).hexdigest()[:32]}.npz"
 
 
-def _read_entry(entry: Path, key: str) -> Annotation | None:
+def _read_entry(entry: Path, key: str) -> np.ndarray | None:
     """Read an entry, unless there is none, it is of other masks, or it is damaged."""
     try:
         with np.load(entry, allow_pickle=False) as arrays:
             if str(arrays["key"]) != key:
                 return None
-            problems = tuple(map(str, arrays["problems"]))
-            return Annotation(arrays["labels"].astype(np.int32), problems)
+            return arrays["labels"].astype(np.int32)
     except _UNREADABLE:
         return None
 
 
-def _write_entry(entry: Path, key: str, annotation: Annotation) -> None:
+def _write_entry(entry: Path, key: str, labels: np.ndarray) -> None:
     """Keep an entry; a cache that cannot be written costs time only."""
-    labels = annotation.labels.astype(np.min_scalar_type(int(annotation.labels.max())))
-    problems = np.array(annotation.problems, dtype=str)
+    labels = labels.astype(np.min_scalar_type(int(labels.max())))
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=entry.parent, suffix=".tmp", delete=False) as file:
             try:
-                np.savez_compressed(file, key=np.array(key), labels=labels, problems=problems)
+                np.savez_compressed(file, key=np.array(key), labels=labels)
                 file.close()
                 os.replace(file.name, entry)
             except OSError:

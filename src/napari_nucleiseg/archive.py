@@ -12,13 +12,13 @@ import lzma
 import os
 import shutil
 import stat
-import tempfile
 import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from napari_nucleiseg.atomic import discard, stage_folder
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress
 
@@ -234,12 +234,11 @@ def _extract_atomically(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _check_space(archive, folder.parent, sum(info.file_size for info in members))
-        temporary = Path(tempfile.mkdtemp(prefix=".nucleiseg-", dir=folder.parent))
+        temporary = stage_folder(folder)
         yield from _extract_members(opened, members, temporary)
         for path in along:
             shutil.copyfile(path, temporary / path.name)
         (temporary / _MARK).write_text(mark, encoding="ascii")
-        temporary.chmod(0o777 & ~_umask())
         temporary.rename(folder)
     except OSError as error:
         raise BadInput(
@@ -250,14 +249,7 @@ def _extract_atomically(
         raise _damaged(archive, error) from error
     finally:
         if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _umask() -> int:
-    """Read the mask of permissions, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+            discard(temporary)
 
 
 def _check_space(archive: Path, parent: Path, needed: int) -> None:
@@ -274,6 +266,7 @@ def _extract_members(
 ) -> Iterator[Progress]:
     for number, info in enumerate(members):
         if number % _STEP == 0:
+            os.utime(folder)  # one that is at work is no leftover, however long it takes
             yield Progress(number, len(members), "Extracting")
         target = folder.joinpath(*PurePosixPath(info.filename).parts)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,8 @@ from napari_nucleiseg.errors import BadInput
 STALE_AFTER = 3600.0
 """Seconds after which a temporary file is left over, whoever made it."""
 
-_TEMPORARY = re.compile(r"\..+\.(\d+)-[0-9a-f]{8}\.tmp")
+_TEMPORARY = re.compile(r"\.(.+)\.(\d+)-[0-9a-f]{8}\.tmp")
+_LONGEST_TARGET = 50  # letters of up to four bytes each, of 255 bytes that a name may have
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "your disk quota is used up: delete something",
@@ -61,9 +62,7 @@ def saving(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
-def write_bytes_atomically(
-    path: str | os.PathLike[str], data: bytes, check: Callable[[bytes], None] | None = None
-) -> None:
+def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Create or replace a file in one step that a crash cannot tear.
 
     Parameters
@@ -72,8 +71,6 @@ def write_bytes_atomically(
         Its folder must exist.
     data : bytes
         The whole content.
-    check : callable, optional
-        Called with `data` before anything touches the disk; raises if it is not good.
 
     Raises
     ------
@@ -81,8 +78,6 @@ def write_bytes_atomically(
         If the disk is full, read-only, gone or forbidden. The earlier file is intact
         and the temporary one is removed.
     """
-    if check is not None:
-        check(data)
     with saving(path):
         commit(stage_bytes(path, data), path)
         sync_folder(Path(path).parent)
@@ -92,7 +87,7 @@ def stage_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
     """Write `data` beside `path` under a temporary name, flushed; return that name."""
     temporary = temporary_path(path)
     try:
-        _write_new_file(temporary, data)
+        write_new_file(temporary, data)
     except BaseException:
         discard(temporary)
         raise
@@ -142,9 +137,23 @@ def _same_file(path: Path, backup: Path) -> bool:
 def temporary_path(path: str | os.PathLike[str]) -> Path:
     """Return a unique hidden name beside `path`, which tells the process that made it."""
     target = Path(path)
-    # Of 255 bytes that a name may have, a letter takes up to four.
-    name = f".{target.name[:50]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    name = f".{target.name[:_LONGEST_TARGET]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     return target.with_name(name)
+
+
+def stage_folder(path: str | os.PathLike[str]) -> Path:
+    """Make an empty folder beside `path` under a temporary name; return that name.
+
+    What a kill left of earlier ones for `path` is removed once it is `STALE_AFTER` seconds
+    old, for a younger one may be another program's that is still at work.
+    """
+    target = Path(path)
+    for name, made_for, _ in _temporaries(target.parent):
+        if made_for == target.name[:_LONGEST_TARGET] and _is_old(name):
+            discard(name)
+    staged = temporary_path(target)
+    os.mkdir(staged)
+    return staged
 
 
 def kept_path(path: Path) -> Path:
@@ -172,28 +181,30 @@ def set_aside(path: Path) -> None:
         os.rename(path, kept_path(path))
 
 
-def discard_leftovers(folder: Path) -> int:
-    """Remove temporary files and folders that a crash left; return how many.
+def discard_leftovers(folder: Path) -> None:
+    """Remove temporary files and folders that a crash left; the caller holds the lock.
 
     Those of this process may be in use by another thread and stay until they are
     `STALE_AFTER` seconds old.
     """
+    for path, _, process in _temporaries(folder):
+        if process != os.getpid() or _is_old(path):
+            discard(path)
+
+
+def _temporaries(folder: Path) -> list[tuple[Path, str, int]]:
+    """List each `temporary_path` that stands in a folder, what it is for and whose it is."""
     try:
         names = os.listdir(folder)
     except OSError:
-        return 0
-    leftovers = [folder / name for name in names if _is_stale(folder / name)]
-    for path in leftovers:
-        discard(path)
-    return len(leftovers)
+        return []
+    found = [_TEMPORARY.fullmatch(name) for name in names]
+    return [(folder / each[0], each[1], int(each[2])) for each in found if each]
 
 
-def _is_stale(path: Path) -> bool:
-    ours = _TEMPORARY.fullmatch(path.name)
-    if ours is None:
-        return False
+def _is_old(path: Path) -> bool:
     with suppress(OSError):
-        return int(ours[1]) != os.getpid() or time.time() - path.stat().st_mtime > STALE_AFTER
+        return time.time() - path.stat().st_mtime > STALE_AFTER
     return False
 
 
@@ -254,7 +265,8 @@ def retry_while_locked(
     rename(source, target)
 
 
-def _write_new_file(path: Path, data: bytes) -> None:
+def write_new_file(path: Path, data: bytes) -> None:
+    """Write a new file and flush it to the disk."""
     descriptor = _open_new(path)
     try:
         _write_all(descriptor, data)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucleiseg.annotations import Annotation, check_size, merge_masks, read_merged
+from napari_nucleiseg.annotations import check_size, merge_masks, read_merged
 from napari_nucleiseg.archive import extract
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
@@ -66,9 +66,9 @@ def read_dataset(
         archive that was extracted there before is not extracted again.
     table : path, optional
         A csv file with the columns ``id`` and any of ``modality``, ``field`` (or
-        ``group``), ``fold``, ``split`` (a name that `split_of` knows) and
-        ``stardist_test`` (1 or true). By default ``samples.csv`` in
-        the folder, in its parent, or beside the archive.
+        ``group``), ``split`` (a name that `split_of` knows) and ``stardist_test`` (1 or
+        true). By default ``samples.csv`` in the folder, in its parent, or beside the
+        archive.
 
     Raises
     ------
@@ -122,26 +122,17 @@ def read_labels(sample: Sample, shape: tuple[int, int] | None = None) -> np.ndar
     BadInput
         If masks cannot be read or are of another size than the image.
     """
-    annotation = read_annotation(sample, shape)
-    return None if annotation is None else annotation.labels
-
-
-def read_annotation(sample: Sample, shape: tuple[int, int] | None = None) -> Annotation | None:
-    """Read the nuclei of a sample, and what is odd about them.
-
-    As `read_labels`, and with one sentence for masks that overlap or are empty.
-    """
     corrected = sample.folder / "labels.tif"
     size = shape or read_image_size(sample.image_path)
     if _is_there(corrected):
         labels = read_label_tif(corrected)
         check_size(corrected, labels.shape, size)
-        return Annotation(labels)
+        return labels
     if not sample.mask_paths:
         return None
     if len(sample.mask_paths) > 1:
         return merge_masks(sample.mask_paths, size)
-    return read_merged(sample.mask_paths[0], size, several=sample.layout != "kaggle")
+    return read_merged(sample.mask_paths[0], size)
 
 
 def _is_there(path: Path) -> bool:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from napari_nucleiseg.atomic import discard, stage_folder, write_new_file
 from napari_nucleiseg.errors import BadInput
 
-ABANDONED_SECONDS = 3600.0
 _OF_FILE_BROWSERS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _REMEDY = "move it away, or name another folder"
 
@@ -39,16 +35,14 @@ def write_folder(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
     """
     refuse_to_replace(folder, files)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _clear_abandoned(folder)
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".new", dir=folder.parent))
+    new = stage_folder(folder)
     try:
         for name, data in files.items():
-            _write_synced(new / name, data)
+            write_new_file(new / name, data)
         check(new)
-        new.chmod(0o755)  # mkdtemp keeps others out, who may share the folder
         _swap_in(new, folder)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        discard(new)
 
 
 def refuse_to_replace(folder: Path, names: Iterable[str]) -> None:
@@ -75,21 +69,6 @@ def refuse_to_replace(folder: Path, names: Iterable[str]) -> None:
         others = sorted(set(os.listdir(place)) - known)
         if others:
             raise BadInput(f"{place} also holds {others[0]!r:.80} and is not replaced; {_REMEDY}.")
-
-
-def _clear_abandoned(folder: Path) -> None:
-    """Delete what writers that were killed left behind, and not what one writes just now."""
-    for each in folder.parent.glob(f".{glob.escape(folder.name)}.*.new"):
-        with contextlib.suppress(FileNotFoundError):  # another writer may clear it too
-            if time.time() - each.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(each, ignore_errors=True)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _swap_in(new: Path, folder: Path) -> None:

@@ -91,10 +91,10 @@ def write_label_image(
     target = Path(path)
     data = encode_labels(labels, description)
     with saving(target):
-        commit_label_image(stage_bytes(target, data), target)
+        _replace(stage_bytes(target, data), target)
 
 
-def commit_label_image(staged: Path, path: Path) -> None:
+def _replace(staged: Path, path: Path) -> None:
     """Keep the previous file as the backup and put the staged one in its place.
 
     A previous file that is torn does not replace the backup, which is then the last whole

@@ -68,8 +68,6 @@ class Sample:
     modality, field : str
         Kind of microscopy, and field of view; samples of one field never stand on both
         sides of a split. Empty where unknown.
-    fold : int
-        Fold for cross-validation; -1 where unknown.
     split : str
         "train", "test" or "".
     """
@@ -81,7 +79,6 @@ class Sample:
     folder: Path
     modality: str = ""
     field: str = ""
-    fold: int = -1
     split: str = ""
 
 

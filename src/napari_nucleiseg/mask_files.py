@@ -23,6 +23,7 @@ from napari_nucleiseg.atomic import (
     discard,
     kept_path,
     retry_while_locked,
+    stage_folder,
     sync_file,
     sync_folder,
     temporary_path,
@@ -183,9 +184,8 @@ def stage_masks(folder: Path, files: Mapping[str, bytes], unchanged: Collection[
         correction touches few nuclei, and making and deleting a file costs a disk far
         more than a second name for it.
     """
-    staged = temporary_path(folder / MASKS)
+    staged = stage_folder(folder / MASKS)
     try:
-        os.mkdir(staged)
         linked = {name for name in unchanged if _link(folder / MASKS / name, staged / name)}
         _write_all({staged / name: data for name, data in files.items() if name not in linked})
         sync_folder(staged)

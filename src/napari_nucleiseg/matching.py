@@ -31,8 +31,6 @@ class Match:
 
     Attributes
     ----------
-    threshold : float
-        The IoU that a pair has to reach.
     pairs : (n, 2) int64
         Ids of matched nuclei: true, predicted. Ascending by true id.
     ious : (n,) float64
@@ -41,7 +39,6 @@ class Match:
         True ids, and predicted ids, without a partner; ascending.
     """
 
-    threshold: float
     pairs: np.ndarray
     ious: np.ndarray
     missed: np.ndarray
@@ -52,16 +49,6 @@ class Match:
         """Pairs."""
         return len(self.pairs)
 
-    @property
-    def fp(self) -> int:
-        """Predicted nuclei without a partner."""
-        return len(self.extra)
-
-    @property
-    def fn(self) -> int:
-        """True nuclei without a partner."""
-        return len(self.missed)
-
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -71,15 +58,12 @@ class Outcomes:
 
     Attributes
     ----------
-    matched : (n, 2) int64
-        Ids of matched nuclei: true, predicted.
     missed, split : (m,) int64
         True ids without a partner, and true ids cut into several predicted nuclei.
     extra, merged : (m,) int64
         Predicted ids without a partner, and predicted ids that join several true nuclei.
     """
 
-    matched: np.ndarray
     missed: np.ndarray
     extra: np.ndarray
     split: np.ndarray
@@ -113,15 +97,20 @@ class Overlaps:
         return self.shared / union
 
     def match(self, threshold: float) -> Match:
-        """Pair nuclei one to one; see `match`."""
+        """Pair true with predicted nuclei whose IoU is `threshold` or more, one to one.
+
+        Raises
+        ------
+        ValueError
+            If `threshold` is not in (0, 1].
+        """
         if not 0 < threshold <= 1:
-            raise ValueError(f"iou is {threshold}; expected more than 0 and at most 1.")
+            raise ValueError(f"The threshold is {threshold}; expected more than 0 and at most 1.")
         iou = self.iou
         keep = np.flatnonzero(iou >= threshold)
         keep = keep[_best_pairs(self.rows[keep], self.columns[keep], iou[keep])]
         rows, columns = self.rows[keep], self.columns[keep]
         return Match(
-            threshold,
             np.stack([self.ids_true[rows], self.ids_pred[columns]], axis=1),
             iou[keep],
             np.delete(self.ids_true, rows),
@@ -139,27 +128,8 @@ class Overlaps:
         return self.ids_pred[_in_parts(self.columns[inside], self.shared[inside])]
 
 
-def match(labels_true: np.ndarray, labels_pred: np.ndarray, iou: float = 0.5) -> Match:
-    """Pair true with predicted nuclei whose IoU is `iou` or more, one to one.
-
-    Parameters
-    ----------
-    labels_true, labels_pred : (H, W) int
-        Instance ids, not necessarily sequential; 0 is background.
-    iou : float
-        In (0, 1].
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, an id is negative, the dtype is not integer, or `iou` is out
-        of range.
-    """
-    return overlaps(labels_true, labels_pred).match(iou)
-
-
 def outcomes(labels_true: np.ndarray, labels_pred: np.ndarray, iou: float = 0.5) -> Outcomes:
-    """Say which nuclei were matched, missed, invented, split or merged.
+    """Say which nuclei were missed, invented, split or merged.
 
     A predicted nucleus is a part of a true one when more than half of its pixels lie in
     it. A true nucleus is split when it has two parts or more; a part smaller than
@@ -176,15 +146,26 @@ def outcomes(labels_true: np.ndarray, labels_pred: np.ndarray, iou: float = 0.5)
     Raises
     ------
     ValueError
-        As `match`.
+        As `overlaps`, or if `iou` is out of range.
     """
     shared = overlaps(labels_true, labels_pred)
     found = shared.match(iou)
-    return Outcomes(found.pairs, found.missed, found.extra, shared.split(), shared.merged())
+    return Outcomes(found.missed, found.extra, shared.split(), shared.merged())
 
 
 def overlaps(labels_true: np.ndarray, labels_pred: np.ndarray) -> Overlaps:
-    """List the pairs of nuclei that share a pixel; arguments and errors as `match`."""
+    """List the pairs of nuclei that share a pixel.
+
+    Parameters
+    ----------
+    labels_true, labels_pred : (H, W) int
+        Instance ids, not necessarily sequential; 0 is background.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, an id is negative, or the dtype is not integer.
+    """
     labels_true, labels_pred = np.asarray(labels_true), np.asarray(labels_pred)
     if labels_true.shape != labels_pred.shape:
         raise ValueError(

@@ -21,6 +21,7 @@ from napari_nucleiseg.matching import overlaps
 
 # Written out: np.arange would give .6000000000000001, and an IoU of 3/5 would miss it.
 IOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+_RESAMPLES, _CONFIDENCE = 20_000, 0.95
 
 
 @dataclass(frozen=True)
@@ -208,30 +209,17 @@ def summary(images: Sequence[Scores]) -> dict[str, Any]:
 
 
 def bootstrap_interval(
-    values: Sequence[float],
-    baseline: Sequence[float] | None = None,
-    *,
-    groups: Sequence[Hashable] | None = None,
-    level: float = 0.95,
-    repeats: int = 20_000,
-    seed: int = 0,
+    values: Sequence[float], *, groups: Sequence[Hashable] | None = None
 ) -> Interval:
-    """Estimate how certain a mean, or the mean difference of paired scores, is.
+    """Estimate how certain a mean is: a 95 % interval, the same at each call.
 
     Parameters
     ----------
     values : (n,) float
-        One score an image.
-    baseline : (n,) float, optional
-        Scores of the same images by another model; `values - baseline` is then judged. An
-        interval that leaves out 0 is a difference that chance hardly explains.
+        One an image: its score, or its difference between two models.
     groups : (n,) hashable, optional
         Field of each image. Fields are drawn whole, because crops of one field resemble
         each other and would make the interval too narrow.
-    level : float
-        Confidence, in (0, 1).
-    repeats, seed : int
-        Resamples, and the seed that makes the result repeatable.
 
     Raises
     ------
@@ -239,25 +227,22 @@ def bootstrap_interval(
         If there is no value, or the lengths differ.
     """
     sample = np.asarray(values, np.float64)
-    if baseline is not None:
-        _require_length("baseline", baseline, len(sample))
-        sample = sample - np.asarray(baseline, np.float64)
-    if groups is not None:
-        _require_length("groups", groups, len(sample))
+    if groups is not None and len(groups) != len(sample):
+        raise ValueError(f"groups has {len(groups)} entries; expected {len(sample)}, one an image.")
     if len(sample) == 0:
         raise ValueError("There is no score to judge; at least one image is needed.")
     fields = range(len(sample)) if groups is None else groups
     numbers = {field: number for number, field in enumerate(dict.fromkeys(fields))}
     index = [numbers[field] for field in fields]
     sums, sizes = np.bincount(index, sample), np.bincount(index)
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(repeats, len(sums)))
+    drawn = np.random.default_rng(0).integers(len(sums), size=(_RESAMPLES, len(sums)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    tail = _tail(len(sums), level)
+    tail = _tail(len(sums))
     low, high = np.quantile(means, (tail, 1 - tail))
     return Interval(float(sample.mean()), float(low), float(high))
 
 
-def _tail(count: int, level: float) -> float:
+def _tail(count: int) -> float:
     """Give the share of resamples beyond each end of an interval of the mean of few values.
 
     Plain percentiles are too narrow for few values: those of five leave out the true mean in
@@ -265,14 +250,9 @@ def _tail(count: int, level: float) -> float:
     end ("expanded percentile", Hesterberg 2015, The American Statistician 69, 371).
     """
     if count == 1:
-        return (1 - level) / 2
+        return (1 - _CONFIDENCE) / 2
     widen = np.sqrt(count / (count - 1))
-    return float(ndtr(-widen * stdtrit(count - 1, (1 + level) / 2)))
-
-
-def _require_length(name: str, values: Sequence[Any], length: int) -> None:
-    if len(values) != length:
-        raise ValueError(f"{name} has {len(values)} entries; expected {length}, one an image.")
+    return float(ndtr(-widen * stdtrit(count - 1, (1 + _CONFIDENCE) / 2)))
 
 
 def _ratio(part: float, whole: float, empty: float = 1.0) -> float:

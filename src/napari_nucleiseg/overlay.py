@@ -18,6 +18,7 @@ _COLOURS = np.array(
     [(255, 214, 0), (0, 230, 118), (0, 229, 255), (255, 109, 0), (255, 64, 129), (198, 255, 0)],
     np.uint8,
 )
+_ZOOM = 2
 
 
 def overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -41,16 +42,23 @@ def overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return picture
 
 
-def side_by_side(image: np.ndarray, labels: np.ndarray, zoom: int = 2) -> np.ndarray:
+def side_by_side(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Set an image beside its overlay, enlarged so that single pixels can be seen.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, 3)
+        Any real dtype.
+    labels : (H, W) int
 
     Returns
     -------
-    (zoom * H, 2 * zoom * W, 3) uint8
+    (2 * H, 4 * W, 3) uint8
+        RGB.
     """
     plain = overlay(image, np.zeros(image.shape[:2], np.int32))
     both = np.hstack([plain, overlay(image, labels)])
-    return cv2.resize(both, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(both, None, fx=_ZOOM, fy=_ZOOM, interpolation=cv2.INTER_NEAREST)
 
 
 def encode_png(picture: np.ndarray) -> bytes:

@@ -10,13 +10,12 @@ import csv
 import json
 import os
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.atomic import discard, stage_folder, write_bytes_atomically
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.models import (
@@ -242,15 +241,16 @@ def keep_model(folder: Path, name: str) -> Model:
 
 
 def _copy_in(folder: Path, parent: Path, name: str) -> Path:
-    new = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".new", dir=parent))
+    new = stage_folder(parent / name)
     try:
         shutil.copytree(folder, new, dirs_exist_ok=True)
+        os.utime(new)  # the time of the old one is copied too, and would make it a leftover
         check_model_folder(new)
         taken = {each.name for each in parent.iterdir()}
         number = next(n for n in range(1, len(taken) + 2) if _numbered(name, n) not in taken)
         return new.rename(parent / _numbered(name, number))
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        discard(new)
 
 
 def _numbered(name: str, number: int) -> str:

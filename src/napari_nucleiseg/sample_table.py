@@ -1,7 +1,7 @@
 """The table of samples that may stand beside a dataset: ``samples.csv``.
 
-It has a column ``id``, and any of ``modality``, ``field`` (or ``group``), ``fold``, ``split``
-and ``stardist_test``, whichever way they are spelt in capitals.
+It has a column ``id``, and any of ``modality``, ``field`` (or ``group``), ``split`` and
+``stardist_test``, in capitals or not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from napari_nucleiseg.layouts import Found, Sample, split_of
 
 TABLE = "samples.csv"
 _YES = ("1", "1.0", "true", "yes")
-_MAX_DIGITS = 10
 
 
 def find_table(opened: Path, found: Found) -> Path | None:
@@ -95,33 +94,21 @@ def _with_row(sample: Sample, row: dict[str, str]) -> Sample:
         sample,
         modality=row.get("modality", sample.modality),
         field=row.get("field", "") or row.get("group", "") or sample.field,
-        fold=sample.fold if (fold := _fold(row)) is None else fold,
         split="test" if is_test else split_of(row.get("split", "")) or sample.split,
     )
-
-
-def _fold(row: dict[str, str]) -> int | None:
-    # With a cell left empty, other programs write all numbers of a column as 1.0.
-    fold = row.get("fold", "").removesuffix(".0")
-    return int(fold) if len(fold) < _MAX_DIGITS and fold.isdecimal() else None
 
 
 def _oddities(table: Path, rows: Sequence[dict[str, str]]) -> list[str]:
     """Write one sentence for each kind of thing that cannot be used."""
     count = Counter(row["id"] for row in rows)
     several = [name for name in count if count[name] > 1]
-    folds = [row for row in rows if row.get("fold") and _fold(row) is None]
     splits = [row for row in rows if row.get("split") and not split_of(row["split"])]
     problems = []
     if several:
         problems.append(f"{table} has several rows for {_and_more(several)}; the last one counts.")
-    for odd, column, expected in (
-        (folds, "fold", "a whole number"),
-        (splits, "split", "train or test"),
-    ):
-        if odd:
-            who, value = _and_more([row["id"] for row in odd]), odd[0][column][:40]
-            problems.append(f"{table} gives {who} the {column} {value!r}; expected {expected}.")
+    if splits:
+        who, value = _and_more([row["id"] for row in splits]), splits[0]["split"][:40]
+        problems.append(f"{table} gives {who} the split {value!r}; expected train or test.")
     return problems
 
 

@@ -37,11 +37,11 @@ from napari_nucleiseg.atomic import (
 )
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import (
-    commit_label_image,
     compact_labels,
     encode_labels,
     labels_sha256,
     read_label_file,
+    write_label_image,
 )
 from napari_nucleiseg.mask_files import (
     MASKS,
@@ -127,8 +127,7 @@ def _publish(folder: Path, record: Record, labels: np.ndarray, *, write_labels: 
         staged_state = stage_bytes(folder / STATE, text.encode())
         leftovers.callback(discard, staged_state)
         if write_labels:
-            staged = stage_bytes(folder / LABELS, encode_labels(labels, text))
-            commit_label_image(staged, folder / LABELS)
+            write_label_image(folder / LABELS, labels, description=text)
         # From here on a failure is named after the file that it is about.
         with saving(folder / STATE):
             keep_foreign_state(folder)

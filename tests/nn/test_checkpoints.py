@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -100,9 +102,22 @@ def test_a_state_of_another_shape_is_passed_over(tmp_path: Path, content: bytes)
 
 def test_a_half_written_checkpoint_is_never_read(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    (tmp_path / ".nucleiseg-new-abc").mkdir()
-    (tmp_path / ".nucleiseg-new-abc" / "state.json").write_text("{")
+    half = tmp_path / ".step-00000002.999999999-0123abcd.tmp"
+    half.mkdir()
+    (half / "state.json").write_text("{")
     assert read_checkpoint(tmp_path)[0] == 1
+    write(tmp_path, 2)
+    assert not half.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_a_checkpoint_may_be_read_by_whom_the_umask_allows(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write(tmp_path, 1)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "step-00000001").stat().st_mode) == 0o755
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(
@@ -114,4 +129,4 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(
         write(tmp_path, 2)
     monkeypatch.undo()
     assert read_checkpoint(tmp_path)[0] == 1
-    assert not list(tmp_path.glob(".nucleiseg-*"))
+    assert not list(tmp_path.glob(".*"))

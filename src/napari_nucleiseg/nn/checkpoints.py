@@ -12,21 +12,27 @@ import io
 import json
 import re
 import shutil
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_nucleiseg.atomic import saving, write_bytes_atomically
+from napari_nucleiseg.atomic import (
+    discard,
+    discard_leftovers,
+    saving,
+    stage_folder,
+    sync_folder,
+    write_bytes_atomically,
+    write_new_file,
+)
 
 Arrays = dict[str, np.ndarray]
 CURRENT = "CURRENT"
 KEPT = 2
 _STEP = re.compile(r"step-\d{8,}")
 _STATE = "state.json"
-_NEW = ".nucleiseg-new-"
 _DAMAGED = (
     OSError,
     ValueError,
@@ -65,15 +71,16 @@ def write_checkpoint(
     target = folder / f"step-{step:08d}"
     with saving(target):
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=_NEW, dir=folder))
+        temporary = stage_folder(target)
         try:
             for name, blob in blobs.items():
-                write_bytes_atomically(temporary / name, blob)
+                write_new_file(temporary / name, blob)
+            sync_folder(temporary)
             if _is_ours(target):
                 shutil.rmtree(target, ignore_errors=True)
             temporary.rename(target)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            discard(temporary)
     write_bytes_atomically(folder / CURRENT, target.name.encode())
     _drop_old(folder, target)
 
@@ -128,8 +135,9 @@ def _drop_old(folder: Path, current: Path) -> None:
     # comes to their steps again.
     before = [each for each in sorted(folder.glob("step-*")) if each.name < current.name]
     ours = [each for each in before if _is_ours(each)]
-    for each in [*ours[: -(KEPT - 1)], *folder.glob(f"{_NEW}*")]:
+    for each in ours[: -(KEPT - 1)]:
         shutil.rmtree(each, ignore_errors=True)
+    discard_leftovers(folder)
 
 
 def _is_ours(folder: Path) -> bool:

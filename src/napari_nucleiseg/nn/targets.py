@@ -66,22 +66,20 @@ def _edges(labels: np.ndarray) -> np.ndarray:
     return cv2.dilate(values, cross) != cv2.erode(values, cross)
 
 
-def borders(labels: np.ndarray, reach: int = BORDER_REACH) -> np.ndarray:
-    """Find the pixels with two nuclei inside one small window.
+def borders(labels: np.ndarray) -> np.ndarray:
+    """Find the pixels with two nuclei inside a window of `BORDER_REACH` px.
 
     Parameters
     ----------
     labels : (H, W) int
         Nucleus ids, 0 is background.
-    reach : int
-        Edge of the window [px], odd.
 
     Returns
     -------
     (H, W) bool
     """
     values = labels.astype(np.float32)
-    window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BORDER_REACH, BORDER_REACH))
     absent = np.float32(2**24)
     largest = cv2.dilate(values, window)
     smallest = cv2.erode(np.where(values > 0, values, absent), window)

@@ -110,9 +110,9 @@ def make_dataset(
         image, labels = make_image(kind, shape, 1000 * seed + number)
         sample_id = f"{kind}-{number + 1:02d}"
         _write_sample(folder / sample_id, image, labels)
-        rows.append((sample_id, kind, f"made-{index + 1:02d}", index % 4, 0))
+        rows.append((sample_id, kind, f"made-{index + 1:02d}", 0))
     with (folder / "samples.csv").open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([("id", "modality", "field", "fold", "stardist_test"), *rows])
+        csv.writer(stream).writerows([("id", "modality", "field", "stardist_test"), *rows])
     return folder
 
 

@@ -33,7 +33,7 @@ def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def _each(rng: np.random.Generator, scene: Scene, values: np.ndarray) -> np.ndarray:
+def _each(scene: Scene, values: np.ndarray) -> np.ndarray:
     """Give every nucleus one of `values`; 0 to the background."""
     table = np.zeros(int(scene.labels.max()) + 1, np.float32)
     table[1:] = values
@@ -53,7 +53,7 @@ def _focus(
     """
     n = _count(scene)
     plane = np.digitize(rng.random(n), (1 - share, 1 - share / 2))
-    planes = _each(rng, scene, plane)
+    planes = _each(scene, plane)
     result = np.zeros_like(light)
     for number, sigma in enumerate((sharp, sharp + 0.06 * scene.diameter, 0.13 * scene.diameter)):
         result += _blur(np.where(planes == number, light, np.float32(0)), max(sigma, sharp))
@@ -102,7 +102,7 @@ def _fluorescence(
     haze: float,
 ) -> np.ndarray:
     shape = scene.labels.shape
-    brightness = _each(rng, scene, np.exp(rng.normal(0, spread, _count(scene))))
+    brightness = _each(scene, np.exp(rng.normal(0, spread, _count(scene))))
     body = np.clip(scene.depth * 4, 0, 1) ** 0.5 * (0.75 + 0.25 * scene.depth)
     light = brightness * body * _chromatin(rng, scene, *texture)
     if foci:
@@ -187,8 +187,8 @@ def _part_colours(image: np.ndarray, shift: float) -> np.ndarray:
 def _nuclear_stain(rng: np.random.Generator, scene: Scene, spread: float) -> np.ndarray:
     """Density of stain in nuclei: some compact, others pale with a dark rim and clumps."""
     n = _count(scene)
-    density = _each(rng, scene, np.exp(rng.normal(0, spread, n)))
-    pale = _each(rng, scene, rng.beta(1.0, 1.3, n))
+    density = _each(scene, np.exp(rng.normal(0, spread, n)))
+    pale = _each(scene, rng.beta(1.0, 1.3, n))
     rim = np.exp(-((scene.depth / 0.12) ** 2))
     clumps = np.clip(smooth_noise(rng, scene.labels.shape, scene.diameter / 8), 0, 2)
     inside = (1 - pale) + pale * (0.3 + 0.4 * rim + 0.45 * clumps)
@@ -280,7 +280,7 @@ def _smear(rng: np.random.Generator, scene: Scene) -> np.ndarray:
         density[window] += cell
     grain = 1 + 0.12 * smooth_noise(rng, shape, 2) + 0.15 * smooth_noise(rng, shape, 14)
     cells = density * grain + 0.3 * _specks(rng, shape, 3e-4) * (density > 0)
-    amount = _each(rng, scene, rng.uniform(0.6, 1.2, _count(scene)))
+    amount = _each(scene, rng.uniform(0.6, 1.2, _count(scene)))
     nuclei = amount * np.clip(scene.depth * 10, 0, 1) * _chromatin(rng, scene, 0.1, 0.15)
     image = 232 * np.exp(-_blur((cells + nuclei).astype(np.float32), 0.8))
     return _camera(rng, image * _uneven(rng, shape, 0.02), photons=60, read=1)
