@@ -17,11 +17,12 @@ import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import DecodeConfig, RecipeConfig
-from napari_nucleiseg.dataset import read_dataset, split_by_field, split_test
+from napari_nucleiseg.dataset import Dataset, read_dataset, split_by_field, split_test
 from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.labels import labels_from_maps
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
@@ -33,7 +34,7 @@ from napari_nucleiseg.run_record import (
     write_trained,
     writing_alone,
 )
-from napari_nucleiseg.splits import Split, share_held_out, with_truth
+from napari_nucleiseg.splits import Split, seen_by, share_held_out, with_truth
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
@@ -93,12 +94,13 @@ def _train(request: RecipeRequest) -> Generator[Progress]:
     if request.start and request.config.network == "unet":
         raise BadInput("The plain unet has no encoder to start from; leave out --from.")
     out = Path(request.out)
-    split = _split(request)
+    dataset = read_dataset(request.dataset, table=request.table or None)
+    split = _split(request, dataset.samples)
     examples: dict[str, list[Example]] = {}
     for part in split:
         examples[part] = yield from read_examples(split[part])
     pixels = {part: resized(each, request.config.edge) for part, each in examples.items()}
-    encoder = _EncoderSource(request, split)
+    encoder = _EncoderSource(request, dataset, split)
     for step in train_recipe(**pixels, config=request.config, folder=out, encoder=encoder):
         if step.kind != "trained":
             yield step
@@ -112,8 +114,7 @@ def _train(request: RecipeRequest) -> Generator[Progress]:
         yield Progress(step.done, step.total, "Trained", "result", values)
 
 
-def _split(request: RecipeRequest) -> Split:
-    samples = read_dataset(request.dataset, table=request.table or None).samples
+def _split(request: RecipeRequest, samples: Sequence[Sample]) -> Split:
     wanted = set(request.test_ids)
     unknown = wanted - {each.id for each in samples}
     if unknown:
@@ -144,6 +145,7 @@ class _EncoderSource:
     """Finds the encoder's weights when a run begins."""
 
     request: RecipeRequest
+    dataset: Dataset
     split: Split
 
     def __call__(self) -> Encoder:
@@ -157,16 +159,13 @@ class _EncoderSource:
                 return weights, "ImageNet, downloaded by Keras"
         model = find_model(self.request.start or SHIPPED)
         why = "" if self.request.start else ", because ImageNet's weights could not be downloaded"
-        note = f"; it was trained or tuned on {self._seen(model, 'test')} images"
-        note += f" and on {self._seen(model, 'validation')} images"
-        return encoder_weights(read_weights(model)), f"{_OF_MODEL} {model.name}{why}{note}"
+        note = "; it was trained or tuned on "
+        note += " images and on ".join(self._seen(model, part) for part in ("test", "validation"))
+        return encoder_weights(read_weights(model)), f"{_OF_MODEL} {model.name}{why}{note} images"
 
     def _seen(self, model: Model, part: str) -> str:
-        """Count the held-out images that a model was trained or tuned on."""
-        learned = model.info.get("training", {}).get("split", {})
-        known = {each for ids in learned.values() for each in ids}
         held = self.split[part]
-        return f"{sum(each.id in known for each in held)} of the {len(held)} {part}"
+        return f"{len(seen_by(model, self.dataset, held))} of the {len(held)} {part}"
 
 
 def _instances(learned: Learned, test: Sequence[Example]) -> dict[str, Any]:
