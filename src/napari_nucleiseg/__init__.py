@@ -4,7 +4,7 @@ The rooms of the package, from the bottom up; a room imports only rooms below it
 it in its group. `pyproject.toml` has the exact order, and a test keeps it.
 
 ========== =====================================================================
-base       config (every parameter, once), errors, progress; _cv2, _ort
+base       config (every parameter, once), errors, progress; cgroup, _cv2, _ort
 writing    atomic, folder_swap: whole or not at all
 files      decoders, images, spans; label_files, mask_files
 saving     state, storage, recovery, lock: what is written, so that nothing is lost
