@@ -12,7 +12,8 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import Sample
-from napari_nucleiseg.run_record import RUN, SPLIT, Request, keep_record, writing_alone
+from napari_nucleiseg.run_folder import RUN, SPLIT
+from napari_nucleiseg.run_record import Request, keep_record, writing_alone
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_folder import REPORT
 from napari_nucleiseg.run_record import (
     Request,
     keep_record,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
     from napari_nucleiseg.nn.classic import Encoder, Learned
 
-REPORT = "report.json"
 SHIPPED = "nuclei"
 _OF_MODEL = "of the model"
 

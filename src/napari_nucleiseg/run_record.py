@@ -25,15 +25,24 @@ from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.model_check import check_name, is_split
 from napari_nucleiseg.models import Model, check_place, write_model
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_folder import (
+    CHECKPOINTS,
+    CURRENT,
+    CURVES,
+    MODEL,
+    PICTURES,
+    REPORT,
+    RUN,
+    SPLIT,
+    TENSORBOARD,
+)
 from napari_nucleiseg.splits import LEARNED, TRAIN, VALIDATION, Split, dataset_of, learned_by
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
     from napari_nucleiseg.nn.training import Trained
 
-RUN, SPLIT, MODEL = "run.json", "split.json", "model"
-_WRITTEN = (RUN, MODEL, "curves.csv", "report.json", "checkpoints", "pictures", "tensorboard")
-_CHECKPOINT = Path("checkpoints", "CURRENT")
+_WRITTEN = (RUN, MODEL, CURVES, REPORT, CHECKPOINTS, PICTURES, TENSORBOARD)
 PACKAGES = ("keras", "tensorflow", "numpy", "onnx", "tf2onnx", "onnxruntime", "opencv-python")
 
 
@@ -145,7 +154,7 @@ def _check_new(out: Path) -> None:
 def _check_same_run(request: Request) -> None:
     """Refuse to go on with what was learned from another start, or with another config."""
     out = Path(request.out)
-    if not (out / _CHECKPOINT).exists():
+    if not (out / CURRENT).exists():
         return
     told = _read_json(out / RUN)
     before = told.get("config") if isinstance(told, dict) else None

@@ -17,6 +17,7 @@ from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_folder import DECIDED, STOPPED
 from napari_nucleiseg.run_record import (
     Request,
     keep_record,
@@ -36,10 +37,6 @@ from napari_nucleiseg.splits import (
     with_truth,
 )
 
-STOPPED = "stopped"
-"""Names an empty file in a run whose model was made before its time."""
-DECIDED = "decided"
-"""Names an empty file in a run of whose model a person has said whether it is used."""
 IMAGENET = "imagenet"
 """To start from: an encoder that learned from ImageNet, and a decoder of random weights."""
 _SHIPPED = "nuclei"

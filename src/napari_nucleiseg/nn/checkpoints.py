@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from napari_nucleiseg.atomic import saving, write_bytes_atomically
+from napari_nucleiseg.run_folder import CURRENT
 
 Arrays = dict[str, np.ndarray]
-CURRENT = "CURRENT"
 KEPT = 2
 _STEP = re.compile(r"step-\d{8,}")
 _STATE = "state.json"
@@ -74,7 +74,7 @@ def write_checkpoint(
             temporary.rename(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    write_bytes_atomically(folder / CURRENT, target.name.encode())
+    write_bytes_atomically(folder / CURRENT.name, target.name.encode())
     _drop_old(folder, target)
 
 
@@ -95,7 +95,7 @@ def read_checkpoint(folder: Path) -> tuple[int, dict[str, Any], dict[str, Arrays
 
 def _candidates(folder: Path) -> list[Path]:
     found = sorted(folder.glob("step-*"), reverse=True) if folder.is_dir() else []
-    current = folder / CURRENT
+    current = folder / CURRENT.name
     if current.is_file():
         named = folder / current.read_text(errors="replace").strip()
         found.sort(key=lambda each: each != named)

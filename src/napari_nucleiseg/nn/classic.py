@@ -32,8 +32,8 @@ from napari_nucleiseg.nn.run_files import restore_state, write_curves, write_sta
 from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
 from napari_nucleiseg.overlay import encode_png
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_folder import PICTURES
 
-PICTURES = "pictures"
 Encoder = tuple[Mapping[str, np.ndarray] | None, str]
 
 
