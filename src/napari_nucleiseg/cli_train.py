@@ -25,7 +25,7 @@ from napari_nucleiseg.cli_base import (
     with_bar,
     with_values,
 )
-from napari_nucleiseg.config import RECIPES, RecipeConfig, TrainConfig
+from napari_nucleiseg.config import NETWORKS, RECIPES, RecipeConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.presets import Preset, preset_config
 
@@ -108,7 +108,7 @@ def add_import(commands: Any) -> None:
     parser.add_argument("--name", required=True, help="name of the new model")
     parser.add_argument(
         "--network",
-        choices=("nuclei", "mobilenetv2-unet", "unet"),
+        choices=NETWORKS,
         default="",
         help="architecture (the one that the weights fit)",
     )

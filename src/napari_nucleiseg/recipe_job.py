@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
-from napari_nucleiseg.config import DecodeConfig, RecipeConfig
+from napari_nucleiseg.config import SHIPPED, DecodeConfig, RecipeConfig
 from napari_nucleiseg.dataset import Dataset, read_dataset, split_by_field, split_test
 from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.errors import BadInput
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
     from napari_nucleiseg.nn.classic import Encoder, Learned
 
-SHIPPED = "nuclei"
 _OF_MODEL = "of the model"
 
 

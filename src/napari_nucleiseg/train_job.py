@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucleiseg.config import TrainConfig
+from napari_nucleiseg.config import SHIPPED, TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, find_model, read_weights
@@ -39,7 +39,6 @@ from napari_nucleiseg.splits import (
 
 IMAGENET = "imagenet"
 """To start from: an encoder that learned from ImageNet, and a decoder of random weights."""
-_SHIPPED = "nuclei"
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def _weights(
     found = imagenet_encoder()
     if found is not None:
         return found, None, "The encoder has learned from ImageNet."
-    shipped = find_model(_SHIPPED)
+    shipped = find_model(SHIPPED)
     note = f"ImageNet's weights could not be downloaded: the encoder is that of {shipped.name}."
     return encoder_weights(read_weights(shipped)), shipped, note
 
