@@ -42,7 +42,7 @@ from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.overlay import encode_png
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.presets import Preset, preset_config
-from napari_nucleiseg.run_record import MODEL
+from napari_nucleiseg.run_folder import MODEL
 from napari_nucleiseg.splits import MOST_OLD
 from napari_nucleiseg.train_job import TrainRequest, train
 

@@ -103,4 +103,6 @@ def test_a_quota_of_the_container_counts(tmp_path: Path, monkeypatch: pytest.Mon
     inner.mkdir(parents=True)
     (tmp_path / "slice" / "cpu.max").write_text("150000 100000\n")
     (inner / "cpu.max").write_text("max 100000\n")
-    assert min(device._quota_of(each) for each in (inner, *inner.parents)) == 1.5
+    monkeypatch.setattr(device, "own_groups", lambda: [inner, *inner.parents])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(1000, 1008)))
+    assert cpu_threads() == 2

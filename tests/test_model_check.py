@@ -15,7 +15,7 @@ from hostile_models import CANARY, HARMS
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.model_check import networks, open_regular, read_info
+from napari_nucleiseg.model_check import open_regular, read_info
 
 NEEDS_PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with a name")
 LIMIT = 300 * 10**6  # bytes that the whole process may hold
@@ -172,10 +172,6 @@ def test_a_key_that_stands_there_twice(tmp_path: Path, info: dict[str, Any]) -> 
     text = json.dumps(info)[:-1] + ', "network": "unet"}'
     with pytest.raises(BadInput, match="twice"):
         read(tmp_path, text)
-
-
-def test_networks_are_those_of_the_config() -> None:
-    assert networks() == ("nuclei", "mobilenetv2-unet", "unet")
 
 
 def test_a_link_is_not_followed_even_when_it_comes_late(

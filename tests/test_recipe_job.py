@@ -14,10 +14,11 @@ import pytest
 from napari_nucleiseg.cli import main
 from napari_nucleiseg.config import PredictConfig, RecipeConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.models import check_model_folder
+from napari_nucleiseg.models import check_model_folder, find_model
 from napari_nucleiseg.nn.checkpoints import read_checkpoint
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.recipe_job import RecipeRequest, train_by_recipe
+from napari_nucleiseg.splits import learned_by
 from napari_nucleiseg.synthetic import make_image
 
 pytestmark = pytest.mark.tensorflow
@@ -128,6 +129,9 @@ def test_without_a_network_the_shipped_encoder_is_taken_and_said(
     assert "after, test, all (1)" in done.stdout
     info = check_model_folder(tmp_path / "run" / "model").info
     assert info["scores"]["encoder"] == said.removeprefix("Encoder: ")
+    known = set(learned_by(find_model("nuclei")))
+    assert known
+    assert known < set(info["training"]["learned"]), "what its encoder has learned from counts"
 
 
 def test_a_killed_run_goes_on_with_the_same_command(dsb_folder: Path, tmp_path: Path) -> None:

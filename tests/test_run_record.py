@@ -12,7 +12,9 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import Sample
-from napari_nucleiseg.run_record import RUN, SPLIT, Request, keep_record, writing_alone
+from napari_nucleiseg.nn.augment import NO_NUCLEI
+from napari_nucleiseg.run_folder import RUN, SPLIT
+from napari_nucleiseg.run_record import Request, keep_record, typical_diameter, writing_alone
 
 
 @pytest.fixture
@@ -67,6 +69,11 @@ def test_the_record_tells_whether_the_images_are_the_same(
     mask = samples[0].mask_paths[0]
     mask.write_bytes(mask.read_bytes() + b" ")
     assert hash_now() != before
+
+
+def test_images_without_nuclei_say_nothing_of_the_diameter() -> None:
+    assert typical_diameter([40.0, None, 10.0, None, 20.0]) == 20.0
+    assert typical_diameter([None]) == typical_diameter([]) == NO_NUCLEI
 
 
 def test_a_run_of_another_dataset_is_refused(

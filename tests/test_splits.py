@@ -21,6 +21,7 @@ from napari_nucleiseg.splits import (
     known_to,
     learned_before,
     notes,
+    seen_by,
     split_samples,
     warn_of_known,
     with_truth,
@@ -159,6 +160,22 @@ def test_what_the_models_before_it_learned_from_is_known_to_a_model(
     model = base_model(tmp_path, dataset="cells", split={"train": ["b"]}, learned=learned)
     assert ids(known_to(model, "cells", samples)) == ["a", "b", "c"]
     assert ids(known_to(model, "elsewhere", samples)) == ["a", "b"], "of c no size is recorded"
+
+
+def test_what_a_model_was_tuned_on_it_has_seen_and_what_the_models_before_it_learned_from(
+    dataset: Path, tmp_path: Path
+) -> None:
+    """But not other images that have the same ids."""
+    opened = read_dataset(dataset)
+    learned = {"a": opened.samples[0].image_path.stat().st_size, "b": 1}
+    split = {"train": ["gone"], "validation": ["c"]}
+    model = base_model(tmp_path, dataset="cells", split=split, learned=learned)
+    assert ids(seen_by(model, opened, opened.samples)) == ["a", "c"]
+    above = base_model(tmp_path, dataset=tmp_path.name, split=split, learned=learned)
+    found = replace(opened, path=tmp_path)
+    assert ids(seen_by(above, found, opened.samples)) == ["a", "c"], "it was opened from above"
+    elsewhere = base_model(tmp_path, dataset="others", split=split, image_bytes={"gone": 1})
+    assert seen_by(elsewhere, opened, opened.samples) == []
 
 
 def test_it_is_said_how_many_images_a_model_learned_from(dataset: Path, tmp_path: Path) -> None:

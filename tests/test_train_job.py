@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nucleiseg.config import DecodeConfig, PredictConfig, TrainConfig
+from napari_nucleiseg.config import PredictConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import check_model_folder
 from napari_nucleiseg.nn.checkpoints import read_checkpoint
 from napari_nucleiseg.predictor import Predictor
-from napari_nucleiseg.run_record import write_trained
 from napari_nucleiseg.synthetic import make_image
 from napari_nucleiseg.train_job import TrainRequest, train
 
@@ -85,29 +84,6 @@ def test_a_test_sample_and_its_field_are_never_learned_from(
     job.close()
     split = json.loads((tmp_path / "asked" / "split.json").read_text())
     assert sorted(split["train"] + split["validation"]) == ids[2:], "nor where it is not asked for"
-
-
-def test_images_without_nuclei_say_nothing_of_the_diameter(
-    dsb_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tiny_models import bright_blobs
-
-    from napari_nucleiseg.nn.augment import NO_NUCLEI, example
-    from napari_nucleiseg.nn.training import Trained
-
-    graph = bright_blobs().SerializeToString()
-    monkeypatch.setattr("napari_nucleiseg.nn.export.network_to_onnx", lambda _: graph)
-    monkeypatch.setattr("napari_nucleiseg.nn.networks.build_network", lambda _: None)
-    monkeypatch.setattr("napari_nucleiseg.nn.weights.set_weights", lambda *_: None)
-    trained = Trained({"kernel": np.ones(3, np.float16)}, DecodeConfig(), {}, 1)
-    labels = np.zeros((64, 64), np.int32)
-    empty = example("empty", labels.astype(np.uint8), labels)
-    labels[4:44, 4:44] = 1
-    full = example("full", labels.astype(np.uint8), labels)
-    request = TrainRequest(str(dsb_folder), str(tmp_path / "run"))
-    for examples, diameter in (([full, empty, empty], full.diameter), ([empty], NO_NUCLEI)):
-        folder = write_trained(request, {}, examples, trained, None)
-        assert json.loads((folder / "model.json").read_text())["diameter"] == diameter
 
 
 def test_a_second_training_of_a_run_is_refused_until_the_first_lets_go(

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_nucleiseg.config import Config
+from napari_nucleiseg.config import SHIPPED, Config
 from napari_nucleiseg.errors import BadInput
 
 if TYPE_CHECKING:
     from napari_nucleiseg.progress import Progress
 
 OK, FAILED, SKIPPED, INTERRUPTED = 0, 1, 3, 130
-DEFAULT_MODEL = "nuclei"
 C = TypeVar("C", bound=Config)
 
 
@@ -57,7 +56,7 @@ def add_config(
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add the flag that chooses a model."""
     parser.add_argument(
-        "--model", default=DEFAULT_MODEL, metavar="NAME_OR_PATH", help="model (nuclei)"
+        "--model", default=SHIPPED, metavar="NAME_OR_PATH", help=f"model ({SHIPPED})"
     )
 
 

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from napari_nucleiseg.cli_base import DEFAULT_MODEL, FAILED, OK, folder_path, say
+from napari_nucleiseg.cli_base import FAILED, OK, folder_path, say
 from napari_nucleiseg.cli_predict import predict_into
-from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.config import SHIPPED, PredictConfig
 
 
 def add_demo(commands: Any) -> None:
@@ -34,7 +34,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     with saving(arguments.out):
         arguments.out.mkdir(parents=True, exist_ok=True)
         write_sample_dataset(dataset)
-    predictor = Predictor(find_model(DEFAULT_MODEL))
+    predictor = Predictor(find_model(SHIPPED))
     decode = predictor.model.decode
     code = predict_into(results, [str(dataset)], predictor, PredictConfig(), decode, overlays=True)
     say(f"\nImages: {dataset}\nLabels and overlay pictures: {results}")

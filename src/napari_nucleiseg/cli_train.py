@@ -25,7 +25,7 @@ from napari_nucleiseg.cli_base import (
     with_bar,
     with_values,
 )
-from napari_nucleiseg.config import RECIPES, RecipeConfig, TrainConfig
+from napari_nucleiseg.config import NETWORKS, RECIPES, RecipeConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.presets import Preset, preset_config
 
@@ -108,7 +108,7 @@ def add_import(commands: Any) -> None:
     parser.add_argument("--name", required=True, help="name of the new model")
     parser.add_argument(
         "--network",
-        choices=("nuclei", "mobilenetv2-unet", "unet"),
+        choices=NETWORKS,
         default="",
         help="architecture (the one that the weights fit)",
     )
@@ -124,6 +124,7 @@ def add_import(commands: Any) -> None:
 
 def _train_and_save(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.h5_job import check_h5_place, save_h5
+    from napari_nucleiseg.run_folder import MODEL
 
     _quieten_tensorflow()
     file = arguments.save_h5
@@ -131,7 +132,7 @@ def _train_and_save(arguments: argparse.Namespace) -> int:
         check_h5_place(file)
     code = _train(arguments)
     if file is not None:
-        save_h5(Path(arguments.out) / "model", file)
+        save_h5(Path(arguments.out) / MODEL, file)
         print(f"Keras file: {file}")
     return code
 

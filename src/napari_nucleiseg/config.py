@@ -10,6 +10,11 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+NETWORKS = ("nuclei", "mobilenetv2-unet", "unet")
+"""Names of the architectures that this program can build."""
+SHIPPED = "nuclei"
+"""Name of the model that comes with the program, which is used where none is named."""
+
 
 def parameter(
     default: Any,
@@ -132,9 +137,7 @@ class PredictConfig(Config):
 class TrainConfig(Config):
     """How a network is trained."""
 
-    network: str = parameter(
-        "nuclei", "Architecture.", choices=("nuclei", "mobilenetv2-unet", "unet")
-    )
+    network: str = parameter("nuclei", "Architecture.", choices=NETWORKS)
     steps: int = parameter(6000, "Training steps in all.", low=1, high=1_000_000)
     epoch_steps: int = parameter(200, "Steps between two validations.", low=1, high=100_000)
     batch: int = parameter(8, "Crops a step.", low=1, high=256)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from napari_nucleiseg._ort import onnxruntime, ort_state
+from napari_nucleiseg.cgroup import own_groups
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -202,7 +203,7 @@ def cpu_threads() -> int:
     if not hasattr(os, "sched_getaffinity"):
         return 0
     cores = {_siblings(cpu) for cpu in os.sched_getaffinity(0)}
-    return max(1, math.ceil(min(len(cores), _cgroup_quota())))
+    return max(1, math.ceil(min(len(cores), *map(_quota_of, own_groups()))))
 
 
 def _siblings(cpu: int) -> str:
@@ -213,18 +214,8 @@ def _siblings(cpu: int) -> str:
         return str(cpu)
 
 
-def _cgroup_quota() -> float:
-    """CPUs that the control groups allow, from the own group up to the root."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return math.inf
-    own = next((line[3:] for line in lines if line.startswith("0::")), "/")
-    group = Path("/sys/fs/cgroup") / own.lstrip("/")
-    return min(_quota_of(each) for each in (group, *group.parents))
-
-
 def _quota_of(group: Path) -> float:
+    """Read how many CPUs a control group may use."""
     try:
         quota, period = (group / "cpu.max").read_text().split()
         return int(quota) / int(period)

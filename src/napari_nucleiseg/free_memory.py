@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-_GROUP = Path("/sys/fs/cgroup")
+from napari_nucleiseg.cgroup import own_groups
 
 
 def free_memory() -> int | None:
@@ -16,12 +16,13 @@ def free_memory() -> int | None:
     Returns
     -------
     int or None
-        In bytes; None where the system does not say. The limit of a container
-        (cgroup 2) counts. Where the system tells only how much there is in all, half of it.
+        In bytes; None where the system does not say. The limits of a container and of the
+        groups in it (cgroup 2) count. Where the system tells only how much there is in all,
+        half of it.
     """
     if sys.platform == "win32":
         return _windows()
-    found = [each for each in (_linux(), _container()) if each is not None]
+    found = [each for each in (_linux(), *map(_free_in, own_groups())) if each is not None]
     return min(found) if found else _half_of_all()
 
 
@@ -35,10 +36,13 @@ def _linux() -> int | None:
     return next((int(kibibytes) * 1024 for kibibytes in found), None)
 
 
-def _container(group: Path = _GROUP) -> int | None:
+def _free_in(group: Path) -> int | None:
+    """Read what a control group may take yet, the files that it caches included."""
     try:
         limit, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
-        return max(0, int(limit) - int(used))
+        lines = (group / "memory.stat").read_text().splitlines()
+        cached = next((each.split()[1] for each in lines if each.startswith("inactive_file ")), 0)
+        return max(0, int(limit) - int(used) + int(cached))
     except (OSError, ValueError):
         return None  # no such group, or "max": no limit
 

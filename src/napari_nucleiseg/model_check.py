@@ -128,7 +128,8 @@ def _check_info(info: Any) -> None:
     )
     name, network = info.get("name"), info.get("network")
     _require(isinstance(name, str) and bool(_NAME.fullmatch(name)), f"its name is {name!r:.80}")
-    _require(network in networks(), f"its network is {network!r:.80}, not one of {networks()}")
+    known = config.NETWORKS
+    _require(network in known, f"its network is {network!r:.80}, not one of {known}")
     _check_input(info.get("input"))
     decode_config(info.get("decode"))
     diameter = info.get("diameter")
@@ -159,12 +160,6 @@ def is_split(given: Any) -> bool:
 def _require(condition: bool, reason: str) -> None:
     if not condition:
         raise ValueError(reason)
-
-
-def networks() -> tuple[str, ...]:
-    """Names of the architectures that this program can build."""
-    field = config.TrainConfig.__dataclass_fields__["network"]
-    return tuple(field.metadata["choices"])
 
 
 def check_name(name: str) -> None:

@@ -35,6 +35,7 @@ from napari_nucleiseg.model_check import (
     read_checked_graph,
     read_info,
 )
+from napari_nucleiseg.run_folder import MODEL
 from napari_nucleiseg.weights_file import read_weights_file, weights_to_bytes
 
 FOLDER_VARIABLE = "NUCLEISEG_MODELS"
@@ -168,7 +169,7 @@ def find_model(name_or_path: str | Path) -> Model:
 
 def _refuse_run(folder: Path) -> None:
     """Tell the folder of a training run from that of the model in it."""
-    model = folder / "model"
+    model = folder / MODEL
     if not os.path.lexists(folder / INFO) and os.path.isfile(model / INFO):
         raise BadInput(f"{folder} is a training run and no model; did you mean {model}?")
 

@@ -17,31 +17,31 @@ import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import DecodeConfig, RecipeConfig
-from napari_nucleiseg.dataset import read_dataset, split_by_field, split_test
+from napari_nucleiseg.dataset import Dataset, read_dataset, split_by_field, split_test
 from napari_nucleiseg.diameter import median_diameter
+from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.labels import labels_from_maps
+from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import scores
-from napari_nucleiseg.models import Model, find_model, read_weights
+from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_folder import REPORT
 from napari_nucleiseg.run_record import (
     Request,
     keep_record,
     read_examples,
+    typical_diameter,
     write_json,
     write_trained,
     writing_alone,
 )
-from napari_nucleiseg.splits import Split, share_held_out, with_truth
+from napari_nucleiseg.splits import Split, seen_by, share_held_out, with_truth
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
     from napari_nucleiseg.nn.classic import Encoder, Learned
-
-REPORT = "report.json"
-SHIPPED = "nuclei"
-_OF_MODEL = "of the model"
 
 
 @dataclass(frozen=True)
@@ -93,27 +93,31 @@ def _train(request: RecipeRequest) -> Generator[Progress]:
     if request.start and request.config.network == "unet":
         raise BadInput("The plain unet has no encoder to start from; leave out --from.")
     out = Path(request.out)
-    split = _split(request)
+    dataset = read_dataset(request.dataset, table=request.table or None)
+    split = _split(request, dataset.samples)
     examples: dict[str, list[Example]] = {}
     for part in split:
         examples[part] = yield from read_examples(split[part])
     pixels = {part: resized(each, request.config.edge) for part, each in examples.items()}
-    encoder = _EncoderSource(request, split)
+    encoder = _EncoderSource(request, dataset, split)
+    source: Model | None = None
     for step in train_recipe(**pixels, config=request.config, folder=out, encoder=encoder):
         if step.kind != "trained":
+            if step.kind == "start" and step.values["model"]:
+                # What its encoder has learned from, the new model has learned from, too.
+                source = find_model(request.start or step.values["model"])
             yield step
             continue
         learned = step.values["trained"]
         report = {**learned.report, **_instances(learned, examples["test"])}
         yield Progress(step.done, step.total, "Exporting the network", "export")
-        model = _write(request, split, examples["train"], learned, report)
+        model = _write(request, split, examples["train"], learned, report, source)
         write_json(out / REPORT, report)
         values = {"model": str(model), "report": report}
         yield Progress(step.done, step.total, "Trained", "result", values)
 
 
-def _split(request: RecipeRequest) -> Split:
-    samples = read_dataset(request.dataset, table=request.table or None).samples
+def _split(request: RecipeRequest, samples: Sequence[Sample]) -> Split:
     wanted = set(request.test_ids)
     unknown = wanted - {each.id for each in samples}
     if unknown:
@@ -144,29 +148,24 @@ class _EncoderSource:
     """Finds the encoder's weights when a run begins."""
 
     request: RecipeRequest
+    dataset: Dataset
     split: Split
 
     def __call__(self) -> Encoder:
-        from napari_nucleiseg.nn.classic import encoder_weights, imagenet_encoder
+        from napari_nucleiseg.nn.classic import Encoder
 
         if self.request.config.network == "unet":
-            return None, "none: all weights are trained from scratch"
-        if not self.request.start:
-            weights = imagenet_encoder()
-            if weights is not None:
-                return weights, "ImageNet, downloaded by Keras"
-        model = find_model(self.request.start or SHIPPED)
-        why = "" if self.request.start else ", because ImageNet's weights could not be downloaded"
-        note = f"; it was trained or tuned on {self._seen(model, 'test')} images"
-        note += f" and on {self._seen(model, 'validation')} images"
-        return encoder_weights(read_weights(model)), f"{_OF_MODEL} {model.name}{why}{note}"
+            return Encoder(None, "none: all weights are trained from scratch")
+        weights, model, note = find_encoder(self.request.start)
+        if model is None:
+            return Encoder(weights, note)
+        seen = " images and on ".join(self._seen(model, part) for part in ("test", "validation"))
+        note += f"; it was trained or tuned on {seen} images"
+        return Encoder(weights, note, model.name)
 
     def _seen(self, model: Model, part: str) -> str:
-        """Count the held-out images that a model was trained or tuned on."""
-        learned = model.info.get("training", {}).get("split", {})
-        known = {each for ids in learned.values() for each in ids}
         held = self.split[part]
-        return f"{sum(each.id in known for each in held)} of the {len(held)} {part}"
+        return f"{len(seen_by(model, self.dataset, held))} of the {len(held)} {part}"
 
 
 def _instances(learned: Learned, test: Sequence[Example]) -> dict[str, Any]:
@@ -189,18 +188,13 @@ def _write(
     examples: Sequence[Example],
     learned: Learned,
     report: dict[str, Any],
+    source: Model | None,
 ) -> Path:
     from napari_nucleiseg.nn.training import Trained
 
-    shrunk = [_shrunk(each, request.config.edge) for each in examples]
+    # Of the nuclei at the size that is learned from.
+    size = (request.config.edge, request.config.edge)
+    shrunk = (cv2.resize(each.labels, size, interpolation=cv2.INTER_NEAREST) for each in examples)
+    diameter = typical_diameter(map(median_diameter, shrunk))
     trained = Trained(learned.weights, DecodeConfig(), report, learned.steps)
-    # What an encoder has learned from, a model that begins with it has learned from, too.
-    of_a_model = str(report.get("encoder", "")).startswith(_OF_MODEL)
-    source = find_model(request.start or SHIPPED) if of_a_model else None
-    return write_trained(request, split, shrunk, trained, source)
-
-
-def _shrunk(example: Example, edge: int) -> Example:
-    """Measure the nuclei of an example at the size that is learned from."""
-    labels = cv2.resize(example.labels, (edge, edge), interpolation=cv2.INTER_NEAREST)
-    return dataclasses.replace(example, labels=labels, diameter=median_diameter(labels) or 0.0)
+    return write_trained(request, split, trained, diameter, source)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -25,15 +25,24 @@ from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.model_check import check_name, is_split
 from napari_nucleiseg.models import Model, check_place, write_model
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_folder import (
+    CHECKPOINTS,
+    CURRENT,
+    CURVES,
+    MODEL,
+    PICTURES,
+    REPORT,
+    RUN,
+    SPLIT,
+    TENSORBOARD,
+)
 from napari_nucleiseg.splits import LEARNED, TRAIN, VALIDATION, Split, dataset_of, learned_by
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
     from napari_nucleiseg.nn.training import Trained
 
-RUN, SPLIT, MODEL = "run.json", "split.json", "model"
-_WRITTEN = (RUN, MODEL, "curves.csv", "report.json", "checkpoints", "pictures", "tensorboard")
-_CHECKPOINT = Path("checkpoints", "CURRENT")
+_WRITTEN = (RUN, MODEL, CURVES, REPORT, CHECKPOINTS, PICTURES, TENSORBOARD)
 PACKAGES = ("keras", "tensorflow", "numpy", "onnx", "tf2onnx", "onnxruntime", "opencv-python")
 
 
@@ -145,7 +154,7 @@ def _check_new(out: Path) -> None:
 def _check_same_run(request: Request) -> None:
     """Refuse to go on with what was learned from another start, or with another config."""
     out = Path(request.out)
-    if not (out / _CHECKPOINT).exists():
+    if not (out / CURRENT).exists():
         return
     told = _read_json(out / RUN)
     before = told.get("config") if isinstance(told, dict) else None
@@ -212,8 +221,8 @@ def read_examples(samples: Sequence[Sample]) -> Generator[Progress, None, list[E
 def write_trained(
     request: Request,
     split: Split,
-    examples: Sequence[Example],
     trained: Trained,
+    diameter: float,
     source: Model | None,
 ) -> Path:
     """Write the model folder of a run, with its ONNX graph.
@@ -222,9 +231,9 @@ def write_trained(
     ----------
     request : Request
     split : dict of str to tuple of Sample
-    examples : sequence of Example
-        What was learned from, by which the diameter of the nuclei is measured.
     trained : Trained
+    diameter : float
+        Of the nuclei that were learned from, see `typical_diameter` [px].
     source : Model, or None
         Whose weights it started from, all or the encoder's: what that one knows, it knows.
     """
@@ -243,7 +252,7 @@ def write_trained(
             weights=trained.weights,
             graph=graph,
             decode=trained.decode,
-            diameter=_diameter(examples),
+            diameter=diameter,
             name=_model_name(request),
             training={
                 **_describe(request, split),
@@ -256,11 +265,11 @@ def write_trained(
     return folder
 
 
-def _diameter(examples: Sequence[Example]) -> float:
-    """Measure the median diameter [px] of the images that have nuclei."""
+def typical_diameter(diameters: Iterable[float | None]) -> float:
+    """Give the median of the images' diameters [px]; None are those without nuclei."""
     from napari_nucleiseg.nn.augment import NO_NUCLEI
 
-    found = [each.diameter for each in examples if each.labels.any()]
+    found = [each for each in diameters if each is not None]
     return float(np.median(found)) if found else NO_NUCLEI
 
 

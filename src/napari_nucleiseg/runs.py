@@ -25,12 +25,18 @@ from napari_nucleiseg.models import (
     read_model,
     user_models_folder,
 )
-from napari_nucleiseg.run_record import MODEL
-from napari_nucleiseg.train_job import DECIDED, STOPPED
+from napari_nucleiseg.run_folder import (
+    CURRENT,
+    CURVES,
+    DECIDED,
+    MODEL,
+    PICTURES,
+    REQUEST,
+    STOPPED,
+    TENSORBOARD,
+)
 
-REQUEST, CURVES = "request.json", "curves.csv"
 _LONGEST_NAME = 56
-_CHECKPOINT, _PICTURES, _TENSORBOARD = "checkpoints/CURRENT", "pictures", "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Run:
     @property
     def has_best(self) -> bool:
         """Whether a model could be made of it now."""
-        return os.path.isfile(self.folder / _CHECKPOINT)
+        return os.path.isfile(self.folder / CURRENT)
 
     @property
     def is_trained(self) -> bool:
@@ -65,11 +71,11 @@ class Run:
     @property
     def tensorboard_command(self) -> str:
         """What shows its curves in TensorBoard, for a shell."""
-        return f'tensorboard --logdir "{self.folder / _TENSORBOARD}"'
+        return f'tensorboard --logdir "{self.folder / TENSORBOARD}"'
 
     def pictures(self) -> list[Path]:
         """List the pictures of a held-out image, the one before training first."""
-        return sorted((self.folder / _PICTURES).glob("step-*.png"))
+        return sorted((self.folder / PICTURES).glob("step-*.png"))
 
 
 def runs_folder() -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
-from napari_nucleiseg.dataset import split_by_field, split_test
+from napari_nucleiseg.dataset import Dataset, split_by_field, split_test
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.state import read_state
@@ -102,6 +102,16 @@ def _size_of(sample: Sample) -> int | None:
         return sample.image_path.stat().st_size
     except OSError:
         return None
+
+
+def seen_by(model: Model, dataset: Dataset, samples: Iterable[Sample]) -> list[Sample]:
+    """Find the samples of a dataset that a model was trained on, as `known_to`, or tuned on."""
+    samples = tuple(samples)
+    seen = {each.id for each in known_to(model, dataset.root.name, samples)}
+    # Of what it was tuned on only the ids are recorded.
+    if dataset_of(model) in (dataset.root.name, dataset.path.name):
+        seen |= held_out_by(model)
+    return [each for each in samples if each.id in seen]
 
 
 def learned_before(model: Model | None, dataset: Path, samples: Iterable[Sample]) -> list[Sample]:

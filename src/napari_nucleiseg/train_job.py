@@ -14,13 +14,16 @@ import numpy as np
 
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
+from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_folder import DECIDED, STOPPED
 from napari_nucleiseg.run_record import (
     Request,
     keep_record,
     read_examples,
+    typical_diameter,
     write_trained,
     writing_alone,
 )
@@ -36,13 +39,8 @@ from napari_nucleiseg.splits import (
     with_truth,
 )
 
-STOPPED = "stopped"
-"""Names an empty file in a run whose model was made before its time."""
-DECIDED = "decided"
-"""Names an empty file in a run of whose model a person has said whether it is used."""
 IMAGENET = "imagenet"
 """To start from: an encoder that learned from ImageNet, and a decoder of random weights."""
-_SHIPPED = "nuclei"
 
 
 @dataclass(frozen=True)
@@ -119,11 +117,12 @@ def _train(request: TrainRequest) -> Generator[Progress]:
     ):
         if step.kind == "trained":
             yield Progress(step.done, step.total, "Exporting the network", "export")
-            learned = [*train_examples, *old]
-            model = write_trained(request, split, learned, step.values["trained"], source)
-            scores = step.values["trained"].scores
+            trained = step.values["trained"]
+            learned = [each for each in (*train_examples, *old) if each.labels.any()]
+            diameter = typical_diameter(each.diameter for each in learned)
+            model = write_trained(request, split, trained, diameter, source)
             _mark_as_new(Path(request.out), is_stopped=request.finish_now)
-            values = {"model": str(model), "scores": scores}
+            values = {"model": str(model), "scores": trained.scores}
             yield Progress(step.done, step.total, "Trained", "result", values)
         else:
             yield step
@@ -168,16 +167,10 @@ def _weights(
         return read_weights(start), start, ""
     if request.start != IMAGENET:
         return None, None, ""
-    from napari_nucleiseg.nn.classic import encoder_weights, imagenet_encoder
-
     if request.config.network == "unet":
         raise BadInput("The plain unet has no encoder: start it from nothing, or from a unet.")
-    found = imagenet_encoder()
-    if found is not None:
-        return found, None, "The encoder has learned from ImageNet."
-    shipped = find_model(_SHIPPED)
-    note = f"ImageNet's weights could not be downloaded: the encoder is that of {shipped.name}."
-    return encoder_weights(read_weights(shipped)), shipped, note
+    weights, source, note = find_encoder()
+    return weights, source, f"Encoder: {note}."
 
 
 def _split(request: TrainRequest, start: Model | None) -> Split:

@@ -10,7 +10,8 @@ from napari_nucleiseg.config import RecipeConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import find_model, read_weights
 from napari_nucleiseg.nn.augment import example
-from napari_nucleiseg.nn.classic import Learned, encoder_weights, train_recipe
+from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
+from napari_nucleiseg.nn.classic import Encoder, Learned, encoder_weights, train_recipe
 from napari_nucleiseg.nn.networks import build_network
 from napari_nucleiseg.nn.pixels import Pixels, resized
 from napari_nucleiseg.nn.weights import weights_of
@@ -27,7 +28,8 @@ def parts() -> dict[str, Pixels]:
 
 
 def job(parts: dict[str, Pixels], folder: Path, config: RecipeConfig = CONFIG, weights=None):
-    return train_recipe(**parts, config=config, folder=folder, encoder=lambda: (weights, "made"))
+    encoder = Encoder(weights, "made", "mine")
+    return train_recipe(**parts, config=config, folder=folder, encoder=lambda: encoder)
 
 
 def learned(steps: list) -> Learned:
@@ -73,6 +75,8 @@ def test_a_killed_run_goes_on_to_the_same_end(
             break
     killed.close()
     resumed = list(job(parts, tmp_path))
+    start = next(each.values for each in resumed if each.kind == "start")
+    assert (start["encoder"], start["model"]) == ("made", "mine")
     first = next(each.done for each in resumed if each.kind == "step")
     assert stop[1] - first < 3, "more than one epoch was lost"
     one, other = learned(whole[0]), learned(resumed)
@@ -84,6 +88,18 @@ def test_a_killed_run_goes_on_to_the_same_end(
     assert other.report["before"]["test"]["all"]["loss"] == pytest.approx(
         one.report["before"]["test"]["all"]["loss"], abs=1e-4
     )
+
+
+def test_a_run_of_an_older_version_names_the_model_of_its_encoder_in_words(
+    parts: dict[str, Pixels], tmp_path: Path
+) -> None:
+    list(job(parts, tmp_path, dataclasses.replace(CONFIG, epochs=1)))
+    step, state, weights = read_checkpoint(tmp_path / "checkpoints")
+    del state["model"]
+    for note, name in (("of the model cells 2, because; it was", "cells 2"), ("ImageNet, as", "")):
+        write_checkpoint(tmp_path / "checkpoints", step, {**state, "encoder": note}, weights)
+        start = next(job(parts, tmp_path, dataclasses.replace(CONFIG, epochs=1)))
+        assert start.values == {"encoder": note, "model": name, "epoch": 1}
 
 
 def test_a_run_is_not_resumed_with_another_config(

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from keras.src.backend.common.global_state import set_global_attribute
 
+from napari_nucleiseg.config import NETWORKS
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn.h5_weights import MAX_OBJECTS, read_h5, write_h5
-from napari_nucleiseg.nn.networks import NETWORKS, build_network
+from napari_nucleiseg.nn.networks import build_network
 from napari_nucleiseg.nn.weights import weights_of
 
 BIAS = "model_weights/head_logits/head_logits/bias"

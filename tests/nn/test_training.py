@@ -12,10 +12,10 @@ from napari_nucleiseg.models import find_model, read_weights
 from napari_nucleiseg.nn.augment import Example, example
 from napari_nucleiseg.nn.checkpoints import read_checkpoint
 from napari_nucleiseg.nn.networks import build_network
-from napari_nucleiseg.nn.run_files import CHECKPOINTS
 from napari_nucleiseg.nn.training import train_network
 from napari_nucleiseg.nn.validation import predict_example
 from napari_nucleiseg.nn.weights import set_weights
+from napari_nucleiseg.run_folder import CHECKPOINTS
 from napari_nucleiseg.synthetic import make_image
 
 CONFIG = TrainConfig(steps=6, epoch_steps=3, batch=2, crop=64, warmup_steps=2)

@@ -26,7 +26,7 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import Model, list_models
 from napari_nucleiseg.presets import estimate_seconds
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.run_record import MODEL
+from napari_nucleiseg.run_folder import MODEL
 from napari_nucleiseg.runs import (
     Run,
     begin_run,

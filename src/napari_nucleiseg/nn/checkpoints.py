@@ -27,9 +27,9 @@ from napari_nucleiseg.atomic import (
     write_bytes_atomically,
     write_new_file,
 )
+from napari_nucleiseg.run_folder import CURRENT
 
 Arrays = dict[str, np.ndarray]
-CURRENT = "CURRENT"
 KEPT = 2
 _STEP = re.compile(r"step-\d{8,}")
 _STATE = "state.json"
@@ -81,7 +81,7 @@ def write_checkpoint(
             temporary.rename(target)
         finally:
             discard(temporary)
-    write_bytes_atomically(folder / CURRENT, target.name.encode())
+    write_bytes_atomically(folder / CURRENT.name, target.name.encode())
     _drop_old(folder, target)
 
 
@@ -102,7 +102,7 @@ def read_checkpoint(folder: Path) -> tuple[int, dict[str, Any], dict[str, Arrays
 
 def _candidates(folder: Path) -> list[Path]:
     found = sorted(folder.glob("step-*"), reverse=True) if folder.is_dir() else []
-    current = folder / CURRENT
+    current = folder / CURRENT.name
     if current.is_file():
         named = folder / current.read_text(errors="replace").strip()
         found.sort(key=lambda each: each != named)

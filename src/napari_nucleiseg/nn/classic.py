@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -32,9 +33,25 @@ from napari_nucleiseg.nn.run_files import restore_state, write_curves, write_sta
 from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
 from napari_nucleiseg.overlay import encode_png
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_folder import PICTURES
 
-PICTURES = "pictures"
-Encoder = tuple[Mapping[str, np.ndarray] | None, str]
+
+class Encoder(NamedTuple):
+    """What the encoder of a network starts from.
+
+    Attributes
+    ----------
+    weights : mapping of str to array, or None
+        By Keras' path of each weight; random when None.
+    note : str
+        Where they are from, for the report.
+    model : str
+        Name of the model that they are of; empty if of none.
+    """
+
+    weights: Mapping[str, np.ndarray] | None
+    note: str
+    model: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,13 +113,13 @@ def train_recipe(
     folder : Path
         Takes checkpoints, curves and pictures.
     encoder : callable
-        Gives the encoder's weights (or None, for random ones) and where they are from.
-        Asked only when a run begins.
+        Gives an `Encoder`. Asked only when a run begins.
 
     Yields
     ------
     Progress
-        Kind "step" with the loss, "epoch" with a row of scores, and at last "trained"
+        Kind "start" with "encoder" and "model", the note and the name in `Encoder`; "step"
+        with the loss, "epoch" with a row of scores, and at last "trained"
         whose values hold a `Learned`.
 
     Raises
@@ -132,7 +149,7 @@ class _Run:
         self.config, self.folder = config, folder
         self.epoch, self.rows = 0, list[dict[str, Any]]()
         self.before: dict[str, Any] = {}
-        self.encoder = ""
+        self.encoder, self.model_of_encoder = "", ""
         self.best_epoch, self.best_loss = 0, math.inf
         self.steps_per_epoch = -(-len(train) // config.batch)
         keras.utils.set_random_seed(config.seed)
@@ -154,17 +171,19 @@ class _Run:
     def begin(self, encoder: Callable[[], Encoder]) -> Iterator[Progress]:
         """Go on from the newest checkpoint, or score the untrained network."""
         if not self._resume():
-            weights, self.encoder = encoder()
+            weights, self.encoder, self.model_of_encoder = encoder()
             if weights is not None:
                 set_weights(self.model, {**self.best, **weights})
             self.best = weights_of(self.model)
-            values: dict[str, Any] = {"encoder": self.encoder}
-            yield Progress(0, self.total, "Evaluating before training", "start", values)
+            yield self._start("Evaluating before training")
             self.before, _ = yield from self._report()
             yield Progress(0, self.total, "Evaluated", "before", self.before)
         else:
-            values = {"encoder": self.encoder, "epoch": self.epoch}
-            yield Progress(self.step, self.total, "Resuming", "start", values)
+            yield self._start("Resuming")
+
+    def _start(self, message: str) -> Progress:
+        values = {"encoder": self.encoder, "model": self.model_of_encoder, "epoch": self.epoch}
+        return Progress(self.step, self.total, message, "start", values)
 
     def take_epoch(self) -> Iterator[Progress]:
         began, losses, accuracies, counts = time.monotonic(), [], [], []
@@ -242,6 +261,7 @@ class _Run:
     def _write(self) -> None:
         state = {
             "encoder": self.encoder,
+            "model": self.model_of_encoder,
             "before": self.before,
             "best_epoch": self.best_epoch,
             "best_loss": self.best_loss,
@@ -262,7 +282,14 @@ class _Run:
         self.best, self.rows = weights["best"], state["rows"]
         self.best_epoch, self.best_loss = state["best_epoch"], state["best_loss"]
         self.before, self.encoder = state["before"], state["encoder"]
+        self.model_of_encoder = state.get("model", _model_in(self.encoder))
         return True
+
+
+def _model_in(note: str) -> str:
+    """Read the name of a model in a note; older checkpoints have it only there."""
+    found = re.match("of the model ([^,;]+)", note)
+    return found[1] if found else ""
 
 
 def _compiled(config: RecipeConfig) -> keras.Model:

@@ -17,8 +17,9 @@ import h5py
 import numpy as np
 
 from napari_nucleiseg.atomic import write_bytes_atomically
+from napari_nucleiseg.config import NETWORKS
 from napari_nucleiseg.model_check import MAX_FILE_BYTES, open_regular, refuse
-from napari_nucleiseg.nn.networks import NETWORKS, build_network
+from napari_nucleiseg.nn.networks import build_network
 from napari_nucleiseg.nn.weights import Arrays, set_weights
 
 WHOLE = "model_weights"  # where the file of a whole model has its weights

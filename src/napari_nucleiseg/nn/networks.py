@@ -191,4 +191,3 @@ _BUILDERS: dict[str, Callable[[str | None], keras.Model]] = {
     "mobilenetv2-unet": _build_classic,
     "unet": _build_unet,
 }
-NETWORKS = tuple(_BUILDERS)

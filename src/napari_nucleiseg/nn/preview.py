@@ -11,8 +11,8 @@ from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.nn.augment import Example
 from napari_nucleiseg.overlay import encode_png, overlay
+from napari_nucleiseg.run_folder import PICTURES
 
-PICTURES = "pictures"
 EDGE = 256  # px: two of them fit side by side into a dock
 
 

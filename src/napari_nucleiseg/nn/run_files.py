@@ -17,8 +17,7 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
 from napari_nucleiseg.nn.tensorboard import write_scalars
 from napari_nucleiseg.nn.weights import Arrays, set_weights, weights_of
-
-CHECKPOINTS, CURVES, TENSORBOARD = "checkpoints", "curves.csv", "tensorboard"
+from napari_nucleiseg.run_folder import CHECKPOINTS, CURVES, TENSORBOARD
 
 
 def write_state(
