@@ -6,8 +6,6 @@ import hashlib
 import io
 import os
 import stat
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,31 +20,17 @@ from napari_nucleiseg.atomic import (
     stage_bytes,
     sync_folder,
 )
+from napari_nucleiseg.decoders.raster import BROKEN, MAX_PIXELS
 from napari_nucleiseg.errors import BadInput
 
-MAX_PIXELS = 2**28
-"""Pixels above which a label image is refused before it is decoded."""
 _MAX_BYTES = 4 * MAX_PIXELS + 2**24
 
 # Kept in our own files' header, so that a flipped bit is found wherever it sits.
 MARK = "napari-nucleiseg"
 _SEAL = f"{MARK} sha256:"
 
-# Bytes, in which tifffile puts the header's texts: behind the places of all strips of 256 KiB.
+# Bytes searched for the mark: tifffile writes texts behind the offsets of all strips, of 256 KiB.
 _HEAD = 2**14 + 8 * _MAX_BYTES // 2**18
-
-# tifffile and the codecs below it raise whatever a corrupt byte leads them to.
-_DECODE_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    struct.error,
-    zlib.error,
-)
 
 
 def labels_sha256(labels: np.ndarray) -> str:
@@ -247,7 +231,7 @@ def decode_labels(data: bytes) -> tuple[np.ndarray, str]:
             return _checked_array(page), page.description
     except ValueError:
         raise
-    except _DECODE_ERRORS as error:
+    except BROKEN as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 

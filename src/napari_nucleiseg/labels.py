@@ -66,6 +66,11 @@ def labels_from_maps(
     return np.asarray(labels)
 
 
+def unit_maps(maps: np.ndarray) -> np.ndarray:
+    """Give maps, uint8 or float32 of any shape, as float32 in [0, 1]."""
+    return maps.astype(np.float32) / np.float32(255 if maps.dtype == np.uint8 else 1)
+
+
 # --- parting
 
 
@@ -74,7 +79,8 @@ def _part_components(
 ) -> None:
     """Give each nucleus of a component with several seeds a label of its own, in place.
 
-    Components are taken band by band, which bounds the memory for large images.
+    Components are taken band by band, which bounds the memory for large images. `labels`
+    are the components, (H, W) int32, numbered below `count`; `maps` are (H, W, 3) uint8.
     """
     band = _band_height(labels)
     if band >= len(labels):
@@ -117,6 +123,9 @@ def _part_window(
     cuts: Cuts,
 ) -> int:
     """Part components that lie in some rows, in place; gives how many numbers it took.
+
+    `labels` (h, w) int32 and `maps` (h, w, 3) uint8 are of these rows; `is_member` (n,) bool
+    tells by its label whether a component is to be parted; new labels begin at `following`.
 
     The flood starts from the rims of the seeds: their cores, which are most of a component,
     need not pass through its queue.

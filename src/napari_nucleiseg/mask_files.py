@@ -29,6 +29,7 @@ from napari_nucleiseg.atomic import (
     temporary_path,
     write_unsynced,
 )
+from napari_nucleiseg.folder_swap import DESKTOP_FILES
 
 MASKS = "masks"
 ORIGINAL_MASKS = "masks.original"
@@ -40,8 +41,6 @@ _LAST_BLOCK = b"\x03\x00"
 _ADLER_BASE = 65521
 # Ids above this are renumbered first: find_objects makes a list as long as the highest id.
 _HIGHEST_DIRECT_ID = 2**20
-# What a desktop drops into every folder it shows is nobody's annotation.
-_DESKTOP_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 def encode_masks(labels: np.ndarray) -> dict[str, bytes]:
@@ -157,7 +156,7 @@ def files_sha256(files: Mapping[str, bytes]) -> str:
 def read_masks(folder: Path) -> dict[str, bytes] | None:
     """Read all files of a folder; None if it is missing or holds more than files."""
     try:
-        paths = [path for path in folder.iterdir() if path.name not in _DESKTOP_FILES]
+        paths = [path for path in folder.iterdir() if path.name not in DESKTOP_FILES]
         if not all(path.is_file() for path in paths):
             return None
         return {path.name: path.read_bytes() for path in paths}
