@@ -104,7 +104,7 @@ def check_archive(archive: Path) -> None:
 def _opened(archive: Path) -> zipfile.ZipFile:
     try:
         if not stat.S_ISREG(os.stat(archive).st_mode):
-            raise BadInput(f"{archive} is not a regular file; expected a zip archive.")
+            raise BadInput(f"{archive} is not a regular file; expected a zip archive: name one.")
         return zipfile.ZipFile(archive)
     except OSError as error:
         raise BadInput(
