@@ -11,7 +11,7 @@ from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.decoders import Raster, decode, read_size
 from napari_nucleiseg.errors import BadInput
 
-LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.8
+_LOW_PERCENTILE, _HIGH_PERCENTILE = 1.0, 99.8
 # Smallest relative difference of two float32; and sizes beyond which differences, or their
 # inverses, under- or overflow.
 _LEAST_SPAN = 1e-6
@@ -207,7 +207,7 @@ def intensity_range(image: np.ndarray) -> tuple[float, float]:
     """
     stride = max(1, int(np.sqrt(image.shape[0] * image.shape[1] / 2**20)))
     some = image[::stride, ::stride]
-    percentiles = np.array((LOW_PERCENTILE, HIGH_PERCENTILE))
+    percentiles = np.array((_LOW_PERCENTILE, _HIGH_PERCENTILE))
     if some.dtype == np.uint8:
         low, high = _percentiles_of_bytes(some, percentiles)
     else:

@@ -86,7 +86,7 @@ def _replace(staged: Path, path: Path) -> None:
     """
     try:
         torn = path.exists() and not _is_whole(path)
-        keep_previous(path, kept_path(path) if torn else backup_path(path))
+        keep_previous(path, kept_path(path) if torn else _backup_path(path))
     except BaseException:
         discard(staged)
         raise
@@ -94,7 +94,7 @@ def _replace(staged: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
-def backup_path(path: Path) -> Path:
+def _backup_path(path: Path) -> Path:
     """Return where the previous version of a label image is kept."""
     return path.with_name(f"{path.stem}.bak{path.suffix}")
 
@@ -185,7 +185,7 @@ def read_label_file(path: Path) -> tuple[np.ndarray, str]:
 
 
 def _remedy(path: Path) -> str:
-    backup = backup_path(path)
+    backup = _backup_path(path)
     if not _is_whole(backup):
         return "restore it from a copy, or move it away to start again."
     return f"the version before it is whole; rename {backup.name} to {path.name} to use that."

@@ -57,7 +57,7 @@ def encode_masks(labels: np.ndarray) -> dict[str, bytes]:
         id that has no pixel has no file, so no mask is empty.
     """
     return {
-        f"{number:06d}.png": encode_mask_png(mask, box, labels.shape)
+        f"{number:06d}.png": _encode_mask_png(mask, box, labels.shape)
         for number, box, mask in _masks_with_boxes(labels)
     }
 
@@ -77,7 +77,7 @@ def _masks_with_boxes(
             yield number, box, dense[box] == index
 
 
-def encode_mask_png(mask: np.ndarray, box: tuple[slice, slice], shape: tuple[int, ...]) -> bytes:
+def _encode_mask_png(mask: np.ndarray, box: tuple[slice, slice], shape: tuple[int, ...]) -> bytes:
     """Encode one nucleus as an 8-bit grey PNG of the whole image's size.
 
     A general encoder spends its time on the background: 5 to 10 ms for 1024², so seconds
