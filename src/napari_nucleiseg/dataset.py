@@ -19,6 +19,7 @@ from napari_nucleiseg.images import read_image, read_image_size
 from napari_nucleiseg.label_files import read_label_tif
 from napari_nucleiseg.layouts import Sample, find_samples, single_image
 from napari_nucleiseg.sample_table import TABLE, find_table, with_table
+from napari_nucleiseg.state import LABELS
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def read_labels(sample: Sample, shape: tuple[int, int] | None = None) -> np.ndar
     BadInput
         If masks cannot be read or are of another size than the image.
     """
-    corrected = sample.folder / "labels.tif"
+    corrected = sample.folder / LABELS
     size = shape or read_image_size(sample.image_path)
     if _is_there(corrected):
         labels = read_label_tif(corrected)

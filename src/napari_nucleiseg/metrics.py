@@ -41,7 +41,7 @@ class Scores:
         Sum of the IoU of the pairs at .5.
     splits, merges : int
         True nuclei cut into several, and predicted nuclei that join several; see
-        `outcomes`.
+        `matching.outcomes`.
     pixels, pixels_true, pixels_pred, pixels_both : int
         Pixels of the image, of true and predicted foreground, and of both at once.
     """
@@ -135,7 +135,7 @@ SCORE_NAMES = (
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the interval that covers it with the stated confidence."""
+    """A mean and the interval that covers it with 95 % confidence."""
 
     mean: float
     low: float

@@ -10,7 +10,7 @@ from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.images import intensity_range, normalise
+from napari_nucleiseg.images import intensity_range, normalise, to_bytes
 from napari_nucleiseg.nn.paste import paste_nuclei
 from napari_nucleiseg.nn.targets import targets_from_labels
 from napari_nucleiseg.numbering import number
@@ -76,8 +76,7 @@ def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") 
         If there are more than 65535 nuclei.
     """
     labels = _renumbered(labels)
-    scaled = normalise(image, *intensity_range(image))
-    stretched = np.round((scaled + 1) * 127.5).astype(np.uint8)
+    stretched = to_bytes(normalise(image, *intensity_range(image)))
     return Example(
         id=id,
         image=stretched,
