@@ -42,9 +42,9 @@ def add_evaluate(commands: Any) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.dataset import read_dataset
     from napari_nucleiseg.jobs import evaluate
+    from napari_nucleiseg.learned import warn_of_known
     from napari_nucleiseg.models import find_model
     from napari_nucleiseg.predictor import Predictor
-    from napari_nucleiseg.splits import warn_of_known
 
     if arguments.json:
         _check_json_place(arguments.json)

@@ -15,12 +15,12 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
 from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.learned import dataset_of, held_out_by, known_to
 from napari_nucleiseg.metrics import Interval, Scores, bootstrap_interval
 from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.overlay import encode_png, overlay
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.splits import dataset_of, held_out_by, known_to
 
 _EDGE = 384  # px of a picture: two of them stand side by side in a dock
 ENOUGH_FIELDS = 5

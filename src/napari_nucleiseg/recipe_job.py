@@ -17,13 +17,14 @@ import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import DecodeConfig, RecipeConfig
-from napari_nucleiseg.dataset import Dataset, read_dataset, split_by_field, split_test
+from napari_nucleiseg.dataset import Dataset, read_dataset
 from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.learned import seen_by
 from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.progress import Progress
@@ -37,7 +38,7 @@ from napari_nucleiseg.run_record import (
     write_trained,
     writing_alone,
 )
-from napari_nucleiseg.splits import Split, seen_by, share_held_out, with_truth
+from napari_nucleiseg.splits import Split, share_held_out, split_by_field, split_test, with_truth
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example

@@ -21,6 +21,7 @@ from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.dataset import read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.learned import dataset_of, learned_by
 from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.model_check import check_name, is_split
 from napari_nucleiseg.models import Model, check_place, write_model
@@ -36,7 +37,7 @@ from napari_nucleiseg.run_folder import (
     SPLIT,
     TENSORBOARD,
 )
-from napari_nucleiseg.splits import LEARNED, TRAIN, VALIDATION, Split, dataset_of, learned_by
+from napari_nucleiseg.splits import LEARNED, TRAIN, VALIDATION, Split
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example

@@ -16,6 +16,7 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.learned import held_out_by, known_to
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.run_folder import DECIDED, STOPPED
@@ -31,9 +32,7 @@ from napari_nucleiseg.splits import (
     OLD,
     TRAIN,
     Split,
-    held_out_by,
     judges,
-    known_to,
     notes,
     split_samples,
     with_truth,
