@@ -5,7 +5,7 @@ it in its group. `pyproject.toml` has the exact order, and a test keeps it.
 
 ========== =====================================================================
 base       config (every parameter, once), errors, progress; cgroup, _cv2, _ort
-writing    atomic, folder_swap: whole or not at all
+writing    atomic, folder_swap, json_files: whole or not at all
 files      decoders, images, spans; label_files, mask_files
 saving     state, storage, recovery, lock: what is written, so that nothing is lost
 samples    folder_entries, layouts, pairing: which files of a folder belong together;

@@ -16,9 +16,9 @@ from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import dataset_of, held_out_by, known_to
-from napari_nucleiseg.metrics import Interval, Scores, bootstrap_interval
+from napari_nucleiseg.metrics import AT_50_70_90, Interval, Scores, bootstrap_interval
 from napari_nucleiseg.models import Model, check_model_folder
-from napari_nucleiseg.overlay import encode_png, overlay
+from napari_nucleiseg.overlay import encode_png, middle, overlay
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
 
@@ -93,10 +93,11 @@ class Comparison:
         return bootstrap_interval(gains, groups=[_field(each.sample) for each in self.images])
 
 
+_AT_50, _AT_70, _AT_90 = AT_50_70_90
 SCORES = {
-    "AP .5": lambda scores: scores.ap[0],
-    "AP .7": lambda scores: scores.ap[4],
-    "AP .9": lambda scores: scores.ap[8],
+    "AP .5": lambda scores: scores.ap[_AT_50],
+    "AP .7": lambda scores: scores.ap[_AT_70],
+    "AP .9": lambda scores: scores.ap[_AT_90],
     "Mean AP": lambda scores: scores.mean_ap,
     "F1": lambda scores: scores.f1,
     "Dice": lambda scores: scores.dice,
@@ -232,6 +233,4 @@ def _scores(
 
 
 def _draw(image: np.ndarray, labels: np.ndarray) -> bytes:
-    height, width = labels.shape
-    top, left = max(0, height - _EDGE) // 2, max(0, width - _EDGE) // 2
-    return encode_png(overlay(image, labels)[top : top + _EDGE, left : left + _EDGE])
+    return encode_png(overlay(image, labels)[middle(labels.shape, _EDGE)])

@@ -7,6 +7,7 @@ the command line's flags and the forms in the docks are made from these fields.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,20 @@ class Config:
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):  # type: ignore[arg-type]
             _check(each, getattr(self, each.name))
+
+
+def changed_values(before: Mapping[str, Any], now: Config) -> dict[str, tuple[Any, Any]]:
+    """Compare a config with the recorded values of another one of its kind.
+
+    Returns
+    -------
+    dict of str to (before, now)
+        Of the parameters that differ. One that is not in the record, because there was none
+        yet, had what is its default now.
+    """
+    before = {**dataclasses.asdict(type(now)()), **before}  # type: ignore[call-overload]
+    values = dataclasses.asdict(now)  # type: ignore[call-overload]
+    return {name: (before[name], value) for name, value in values.items() if value != before[name]}
 
 
 def _check(each: dataclasses.Field[Any], value: Any) -> None:

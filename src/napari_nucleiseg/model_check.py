@@ -187,11 +187,11 @@ def _check_input(given: Any) -> None:
         type(multiple) is int and multiple in (1, 2, 4, 8, 16, 32, 64),
         f"its input multiple is {multiple!r:.40}",
     )
-    for key, value in network_input().items():
+    for key, value in input_of_networks().items():
         _require(key == "multiple" or given.get(key) == value, f"its input {key} is not {value}")
 
 
-def network_input(multiple: int = 32) -> dict[str, Any]:
+def input_of_networks(multiple: int = 32) -> dict[str, Any]:
     """Say what every network takes, in the words of `model.json`."""
     return {"channels": 3, "range": [-1, 1], "percentiles": [1, 99.8], "multiple": multiple}
 

@@ -30,8 +30,8 @@ from napari_nucleiseg.model_check import (
     NETWORK,
     WEIGHTS,
     decode_config,
+    input_of_networks,
     is_name,
-    network_input,
     read_checked_graph,
     read_info,
 )
@@ -304,7 +304,7 @@ def write_model(
         "format": FORMAT,
         "name": name or folder.name,
         "network": network,
-        "input": network_input(multiple),
+        "input": input_of_networks(multiple),
         "decode": dataclasses.asdict(decode),
         "diameter": float(diameter),
         "training": dict(training or {}),

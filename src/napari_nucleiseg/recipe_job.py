@@ -22,10 +22,11 @@ from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
+from napari_nucleiseg.json_files import write_json
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import seen_by
-from napari_nucleiseg.metrics import scores
+from napari_nucleiseg.metrics import AT_50_70_90, scores
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.run_folder import REPORT
@@ -34,7 +35,6 @@ from napari_nucleiseg.run_record import (
     keep_record,
     read_examples,
     typical_diameter,
-    write_json,
     write_trained,
     writing_alone,
 )
@@ -178,7 +178,7 @@ def _instances(learned: Learned, test: Sequence[Example]) -> dict[str, Any]:
         maps = np.stack([nucleus, 0 * nucleus, 0 * nucleus], axis=-1).astype(np.float32)
         found = scores(each.labels.astype(np.int32), labels_from_maps(maps, DecodeConfig()))
         for group in dict.fromkeys(("all", each.modality or "unknown")):
-            groups.setdefault(group, []).append([found.ap[index] for index in (0, 4, 8)])
+            groups.setdefault(group, []).append([found.ap[index] for index in AT_50_70_90])
     ap = {name: np.mean(rows, axis=0).round(4).tolist() for name, rows in groups.items()}
     return {"test_ap_50_70_90": ap} if ap else {}
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucleiseg.atomic import saving, write_bytes_atomically
-from napari_nucleiseg.config import RecipeConfig, TrainConfig
+from napari_nucleiseg.atomic import saving
+from napari_nucleiseg.config import RecipeConfig, TrainConfig, changed_values
 from napari_nucleiseg.dataset import read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.json_files import read_json, write_json
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import dataset_of, learned_by
 from napari_nucleiseg.lock import RunLock
@@ -157,17 +158,15 @@ def _check_same_run(request: Request) -> None:
     out = Path(request.out)
     if not (out / CURRENT).exists():
         return
-    told = _read_json(out / RUN)
+    told = read_json(out / RUN)
     before = told.get("config") if isinstance(told, dict) else None
     if not isinstance(before, dict):
         return  # the checkpoint knows the config too
-    # A parameter that was not there yet had what is its default now.
-    before = {**dataclasses.asdict(type(request.config)()), **before}
-    before["start"] = told.get("start") or "nothing"
-    now = {**dataclasses.asdict(request.config), "start": Path(request.start).name or "nothing"}
-    changed = [
-        f"{name} ({before[name]}, now {now[name]})" for name in now if now[name] != before[name]
-    ]
+    starts = told.get("start") or "nothing", Path(request.start).name or "nothing"
+    values = changed_values(before, request.config)
+    if starts[0] != starts[1]:
+        values["start"] = starts
+    changed = [f"{name} ({was}, now {now})" for name, (was, now) in values.items()]
     if changed:
         raise BadInput(
             f"{out} holds a run begun with other values of: {', '.join(changed)}; give the same "
@@ -175,17 +174,9 @@ def _check_same_run(request: Request) -> None:
         )
 
 
-def _read_json(path: Path) -> Any:
-    """Read a JSON file; None if it is none, or cannot be read."""
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
 def _read_split(samples: Sequence[Sample], path: Path) -> Split:
     by_id = {each.id: each for each in samples}
-    before = _read_json(path)
+    before = read_json(path)
     if not is_split(before) or not {TRAIN, VALIDATION} <= before.keys():
         raise BadInput(
             f"{path} does not tell which samples are trained and validated on; restore it, or "
@@ -328,8 +319,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    write_bytes_atomically(path, json.dumps(content, indent=1).encode())

@@ -88,6 +88,11 @@ def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") 
     )
 
 
+def network_input(images: np.ndarray) -> np.ndarray:
+    """Scale uint8 images, (..., 3), to the float32 in [-1, 1] that the networks take."""
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
 def _renumbered(labels: np.ndarray) -> np.ndarray:
     """Count nuclei from 1 on: ids of a whole slide may be too large for uint16."""
     ids, _, numbers = number(labels)
@@ -128,7 +133,7 @@ def crop_and_targets(
     """
     if as_is:
         image, labels = _untouched(source, _centre(source.labels, rng), config.crop, rng)
-        return image.astype(np.float32) / 127.5 - 1, targets_from_labels(labels)
+        return network_input(image), targets_from_labels(labels)
     image, labels = _warp(source, config, rng)
     if rng.random() < PASTED:
         image, labels = paste_nuclei(image, labels, *_warp(source, config, rng), rng)

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
-from napari_nucleiseg.nn.augment import Example
+from napari_nucleiseg.nn.augment import Example, network_input
+from napari_nucleiseg.nn.batches import Batch
 from napari_nucleiseg.progress import Progress
 
-Batch = tuple[np.ndarray, np.ndarray]
 GAP = 4  # px between the parts of a picture
 
 
@@ -66,11 +66,6 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     smaller = min(size[0], image.shape[1]), min(size[1], image.shape[0])
     shrunk = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(shrunk, size, interpolation=cv2.INTER_LINEAR))
-
-
-def network_input(images: np.ndarray) -> np.ndarray:
-    """Scale uint8 images to the [-1, 1] of float32 that the networks expect."""
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def epoch_batches(data: Pixels, batch: int, seed: int, epoch: int) -> Iterator[Batch]:

@@ -11,8 +11,9 @@ import numpy as np
 
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.labels import labels_from_maps
-from napari_nucleiseg.metrics import Scores, scores
-from napari_nucleiseg.nn.augment import Example
+from napari_nucleiseg.metrics import AT_50_70_90, Scores, scores
+from napari_nucleiseg.nn.augment import Example, network_input
+from napari_nucleiseg.overlay import middle
 
 MULTIPLE = 64  # px: few distinct sizes, so that the network is traced few times
 MAX_EDGE = 1024  # px: larger images are cut, which bounds memory
@@ -54,7 +55,7 @@ def predict_example(model: keras.Model, source: Example) -> np.ndarray:
     """
     height, width = source.image.shape[:2]
     pad = [(0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0)]
-    image = np.pad(source.image, pad, mode="symmetric").astype(np.float32) / 127.5 - 1
+    image = network_input(np.pad(source.image, pad, mode="symmetric"))
     maps = keras.ops.convert_to_numpy(maps_from_logits(model.predict_on_batch(image[None])))
     return np.round(maps[0, :height, :width] * 255).astype(np.uint8)
 
@@ -72,9 +73,7 @@ def a_handful(examples: Sequence[Example], most: int = HANDFUL) -> list[Example]
 
 def centre(source: Example, edge: int) -> Example:
     """Cut an example to the square of this edge in its middle; a smaller one is kept."""
-    height, width = source.labels.shape
-    top, left = max(0, height - edge) // 2, max(0, width - edge) // 2
-    box = (slice(top, top + edge), slice(left, left + edge))
+    box = middle(source.labels.shape, edge)
     return dataclasses.replace(source, image=source.image[box], labels=source.labels[box])
 
 
@@ -99,7 +98,9 @@ def by_modality(results: Sequence[Scores], examples: Sequence[Example]) -> dict[
     for result, each in zip(results, examples, strict=True):
         groups.setdefault(each.modality or "unknown", []).append(result)
     return {
-        name: [round(float(np.mean([each.ap[index] for each in group])), 4) for index in (0, 4, 8)]
+        name: [
+            round(float(np.mean([each.ap[index] for each in group])), 4) for index in AT_50_70_90
+        ]
         for name, group in groups.items()
     }
 
