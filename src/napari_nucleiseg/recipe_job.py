@@ -92,7 +92,9 @@ def _train(request: RecipeRequest) -> Generator[Progress]:
     from napari_nucleiseg.nn.pixels import resized
 
     if request.start and request.config.network == "unet":
-        raise BadInput("The plain unet has no encoder to start from; leave out --from.")
+        raise BadInput(
+            "The plain unet has no encoder that could be a model's; start it from nothing."
+        )
     out = Path(request.out)
     dataset = read_dataset(request.dataset, table=request.table or None)
     split = _split(request, dataset.samples)
@@ -140,7 +142,7 @@ def _split(request: RecipeRequest, samples: Sequence[Sample]) -> Split:
 
     split = keep_record(request, samples, split_now)
     if set(split) != {"train", "validation", "test"}:
-        raise BadInput(f"{request.out} holds a run that no recipe began; name another --out.")
+        raise BadInput(f"{request.out} holds a run that no recipe began; name another folder.")
     return split
 
 

@@ -86,7 +86,7 @@ def writing_alone(out: Path) -> Iterator[None]:
     """
     is_new = not os.path.lexists(out)
     if not is_new and not os.path.isdir(out):
-        raise BadInput(f"{out} is a file, and a run needs a folder; name another --out.")
+        raise BadInput(f"{out} is a file, and a run needs a folder; name another path.")
     with saving(out):
         out.mkdir(parents=True, exist_ok=True)
     try:
@@ -149,7 +149,7 @@ def _check_new(out: Path) -> None:
     if theirs:
         raise BadInput(
             f"{out} holds {theirs[0]} but no {SPLIT}, so no run was begun there; name another "
-            "--out folder."
+            "folder."
         )
 
 
@@ -170,7 +170,7 @@ def _check_same_run(request: Request) -> None:
     if changed:
         raise BadInput(
             f"{out} holds a run begun with other values of: {', '.join(changed)}; give the same "
-            "to go on with it, or another --out folder to begin a new one."
+            "to go on with it, or another folder to begin a new one."
         )
 
 
