@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -80,7 +79,7 @@ class Comparison:
         """Give old and new mean over the images of each score, by its name."""
         return {name: self._means_of(read) for name, read in SCORES.items()}
 
-    def _means_of(self, read: Any) -> tuple[float | None, float]:
+    def _means_of(self, read: Callable[[Scores], float]) -> tuple[float | None, float]:
         new = float(np.mean([read(each.new) for each in self.images]))
         old = [read(each.old) for each in self.images if each.old is not None]
         return (float(np.mean(old)) if old else None), new
@@ -141,7 +140,7 @@ def _field(sample: Sample) -> str:
 
 def compare(
     samples: Sequence[Sample], new: Model, old: Model | None, config: PredictConfig
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Score two models on the same samples.
 
     Yields
@@ -219,8 +218,8 @@ def _judged(sample: Sample, new: tuple[Scores, bytes], old: tuple[Scores, bytes]
 
 def _scores(
     samples: Sequence[Sample], model: Model, config: PredictConfig, first: int, total: int
-) -> Any:
-    """Score one model; a generator of Progress that returns Scores and a picture by id."""
+) -> Generator[Progress, None, dict[str, tuple[Scores, bytes]]]:
+    """Score one model; returns scores and a picture (PNG) by the sample's id."""
     found: dict[str, tuple[Scores, bytes]] = {}
     by_id = {each.id: each for each in samples}
     for step in evaluate(samples, Predictor(model), config, model.decode):

@@ -191,9 +191,9 @@ def _check_input(given: Any) -> None:
         _require(key == "multiple" or given.get(key) == value, f"its input {key} is not {value}")
 
 
-def input_of_networks(multiple: int = 32) -> dict[str, Any]:
+def input_of_networks() -> dict[str, Any]:
     """Say what every network takes, in the words of `model.json`."""
-    return {"channels": 3, "range": [-1, 1], "percentiles": [1, 99.8], "multiple": multiple}
+    return {"channels": 3, "range": [-1, 1], "percentiles": [1, 99.8], "multiple": 32}
 
 
 def decode_config(given: Any) -> config.DecodeConfig:

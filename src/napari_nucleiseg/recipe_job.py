@@ -92,9 +92,7 @@ def _train(request: RecipeRequest) -> Generator[Progress]:
     from napari_nucleiseg.nn.pixels import resized
 
     if request.start and request.config.network == "unet":
-        raise BadInput(
-            "The plain unet has no encoder that could be a model's; start it from nothing."
-        )
+        raise BadInput("The plain unet has no encoder to take from a model; start from nothing.")
     out = Path(request.out)
     dataset = read_dataset(request.dataset, table=request.table or None)
     split = _split(request, dataset.samples)
