@@ -194,7 +194,8 @@ def write_predictions(results: Iterable[Progress], out: Path) -> Iterator[Progre
     Yields
     ------
     Progress
-        As they came; those of kind "sample" hold "nuclei" and "path" instead of the arrays.
+        As they came; those of kind "sample" hold "id", "nuclei", "height" and "width" [px],
+        "seconds" and "path" instead of the arrays.
         One whose name is too long for a file is a "problem".
 
     Raises

@@ -10,7 +10,7 @@ from napari_nucleiseg.atomic import write_bytes_atomically
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; None if it cannot be read, or is not JSON."""
+    """Read a JSON file; None if it cannot be read or is not JSON."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -35,14 +35,14 @@ gains .05 at .5 for nuclei of 8 px, and nothing for those of 9 and more.
 """
 AIM = (0.5, 2.0)  # such sizes are rescaled to this; more enlargement shows nothing new
 GROWTH = 2.0
-"""Nuclei that seem this much larger in a shrunk image than they did before are none: shapes
-that lie close have grown together. The first pass, at the image's own resolution, is kept. Of
-56 validation images enlarged three times none loses by this; by a factor of 1.5 some do."""
+"""If nuclei in the shrunk image measure this many times larger than in the first pass,
+neighbours have merged, and the first pass is kept. Of 56 validation images enlarged three
+times none loses by this; by a factor of 1.5 some do."""
 DETAILED = 1.9
 """Nuclei up to this many diameters gain by a second look at twice the size: 32 px. On the
 fluorescence images of the validation, AP gains .003 at IoU .5, .012 at .7 and .033 at .9;
 nuclei of 32 px and more are cut into pieces. On stained ones, .024 is lost at .5 and at .7."""
-BLOCK = 1024  # rows: maps are averaged piece by piece
+BLOCK = 1024  # rows that are averaged at once, which bounds the memory
 
 
 class Predictor:
@@ -137,7 +137,7 @@ class Predictor:
     def _shows_detail(self, maps: np.ndarray, config: PredictConfig) -> bool:
         """Whether nuclei are small enough to gain by a second look at twice the size."""
         known = self.model.diameter
-        seen = config.diameter or known  # what the network takes for a nucleus of `known`
+        seen = config.diameter or known  # px in the image that the network sees as `known`
         size = diameter_from_maps(maps, self.model.decode, enough=1)
         return 0 < size < DETAILED * seen and 2 * known <= MAX_SCALE * seen
 

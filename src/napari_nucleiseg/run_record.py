@@ -118,8 +118,9 @@ def keep_record(
     Raises
     ------
     BadInput
-        If the run was begun with another dataset, start or config, its model's name is none,
-        or the folder holds what no run has written: better now than when all is trained.
+        If the run was begun with another start or config, its split names samples that are
+        missing, its model's name is none, or the folder holds files that no run has written:
+        better now than when all is trained.
     """
     check_name(_model_name(request))
     out = Path(request.out)
@@ -144,7 +145,7 @@ def keep_record(
 
 
 def _check_new(out: Path) -> None:
-    """Refuse a folder in which a run would write over what is none of a run."""
+    """Refuse a folder with files that a run would overwrite and did not write."""
     theirs = [name for name in _WRITTEN if os.path.lexists(out / name)]
     if theirs:
         raise BadInput(
@@ -296,7 +297,7 @@ def _ids(split: Split) -> dict[str, list[str]]:
 
 
 def _sizes(split: Split) -> dict[str, int]:
-    """Tell the images that are learned from of others with the same ids, in any folder."""
+    """Give the file size [bytes] of each image learned from, by its id."""
     learned = [each for part in LEARNED for each in split.get(part, ())]
     return {each.id: each.image_path.stat().st_size for each in learned}
 

@@ -1,7 +1,8 @@
 """Training runs on the disk: begun, interrupted, finished, kept.
 
 A run is a folder beside the person's models. It can be gone on with until a person has
-decided whether its model is used; what is in it besides the request belongs to `train_job`.
+decided whether its model is used; what is in it besides the request belongs to `run_record` and
+`nn.run_files`.
 """
 
 from __future__ import annotations

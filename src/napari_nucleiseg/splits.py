@@ -171,7 +171,7 @@ def split_test(
 
 
 def share_held_out(config: TrainConfig | RecipeConfig) -> float:
-    """Give the share that is asked for, or so little that one field is held out."""
+    """Return `config.validation`, but never 0, so that one field at least is held out."""
     return max(config.validation, _LEAST)
 
 
@@ -196,7 +196,7 @@ def _hold_out(
 
 
 def judges(split: Split) -> tuple[Sample, ...]:
-    """Choose the samples that the best weights are told by: the least alike that there are."""
+    """Give what the best weights are chosen by: validation, else "alike", else training."""
     return split[VALIDATION] or split.get(ALIKE, ()) or split[TRAIN]
 
 

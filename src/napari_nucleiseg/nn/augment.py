@@ -18,12 +18,11 @@ from napari_nucleiseg.numbering import number
 NO_NUCLEI = 20.0  # px: the diameter of an image without nuclei
 DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
 UNTOUCHED = 0.35
-"""Share of crops that are only flipped, turned by right angles and, some of them, doubled:
-other interpolation blurs, and labels lose half a pixel, so that without these no crop is as
-sharp as an image is."""
+"""Share of crops that are only flipped, rotated by right angles or doubled: interpolation
+blurs the others, so without these no crop would be as sharp as an image."""
 DOUBLED = 0.35
-"""Share of those that are doubled in size, where nuclei are small enough: so the predictor
-doubles an image when it looks at it a second time for detail."""
+"""Share of these that are doubled, where nuclei are small enough, as the predictor's detail
+pass does."""
 DOUBLED_BELOW = 32.0  # px: larger nuclei gain nothing in a doubled image
 _MARGIN = 32  # px: further than the blur of the smallest zoom reaches
 _MOST_NUCLEI = 2**16 - 1
@@ -161,7 +160,7 @@ def _untouched(
 
 
 def _inside(centre: np.ndarray, shape: tuple[int, ...], reach: float | np.ndarray) -> np.ndarray:
-    """Move a centre so that all within reach lies in the image, as far as it is large enough."""
+    """Clip a centre so that a crop reaching `reach` px stays inside; centred in a small image."""
     last = np.array(shape) - 1
     low, high = np.minimum(reach, last / 2), np.maximum(last - reach, last / 2)
     return np.asarray(np.clip(centre, low, high))

@@ -14,10 +14,10 @@ from napari_nucleiseg.nn.augment import Example, crop_and_targets
 Batch = tuple[np.ndarray, np.ndarray]
 AHEAD = 4
 OLD_SHARE = 2 / 3
-"""Share of the crops from what the start knows: half of them was too few not to unlearn."""
+"""Share of crops from images that the start knows; with 1/2 it unlearned."""
 AS_IS = 0.7
-"""Share of the crops that are as in the image, or doubled in size, while the network is
-refined. The others keep it from unlearning other sizes and microscopes."""
+"""Share of crops in the refining steps that are not augmented. The others keep the network
+from unlearning other sizes and microscopes."""
 
 
 def sampling_weights(new: Sequence[Example], old: Sequence[Example] = ()) -> np.ndarray:
