@@ -23,7 +23,7 @@ from napari_nucleiseg.progress import Progress
 
 _EDGE = 384  # px of a picture: two of them stand side by side in a dock
 ENOUGH_FIELDS = 5
-"""From fewer fields no interval can be drawn that means anything."""
+"""Fewest fields of view for an interval that means anything."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _GONE = {"type": "gone"}
 
 
 class ChildProcess:
-    """One child process; it is not started a second time.
+    """One child process, started once.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from napari_nucleiseg.device import (
 from napari_nucleiseg.self_test import INPUT, OUTPUT
 
 KEPT_PIXELS = 1088 * 1088
-"""Each start keeps the memory of its last run: all together that of one large tile."""
+"""Most pixels of all kept tiles together: each start keeps the memory of its last run."""
 KEPT = 6  # each holds a copy of the weights
 
 

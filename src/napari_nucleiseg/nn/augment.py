@@ -16,17 +16,17 @@ from napari_nucleiseg.nn.targets import targets_from_labels
 from napari_nucleiseg.numbering import number
 
 NO_NUCLEI = 20.0  # px: the diameter of an image without nuclei
-DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
-UNTOUCHED = 0.35
+_DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
+_UNTOUCHED = 0.35
 """Share of crops that are only flipped, rotated by right angles or doubled: interpolation
 blurs the others, so without these no crop would be as sharp as an image."""
-DOUBLED = 0.35
+_DOUBLED = 0.35
 """Share of these that are doubled, where nuclei are small enough, as the predictor's detail
 pass does."""
-DOUBLED_BELOW = 32.0  # px: larger nuclei gain nothing in a doubled image
+_DOUBLED_BELOW = 32.0  # px: larger nuclei gain nothing in a doubled image
 _MARGIN = 32  # px: further than the blur of the smallest zoom reaches
 _MOST_NUCLEI = 2**16 - 1
-PASTED = 0.35  # share of crops that get more nuclei, of another place in their image
+_PASTED = 0.35  # share of crops that get more nuclei, of another place in their image
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def crop_and_targets(
         image, labels = _untouched(source, _centre(source.labels, rng), config.crop, rng)
         return network_input(image), targets_from_labels(labels)
     image, labels = _warp(source, config, rng)
-    if rng.random() < PASTED:
+    if rng.random() < _PASTED:
         image, labels = paste_nuclei(image, labels, *_warp(source, config, rng), rng)
     return _recolour(image, rng), targets_from_labels(labels)
 
@@ -143,7 +143,7 @@ def _warp(
     source: Example, config: TrainConfig, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     centre = _centre(source.labels, rng)
-    if rng.random() < UNTOUCHED:
+    if rng.random() < _UNTOUCHED:
         return _untouched(source, centre, config.crop, rng)
     zoom = _zoom(source.diameter, config, rng)
     return _cut(source, _affine(source, centre, zoom, config.crop, rng), zoom, config.crop)
@@ -152,7 +152,7 @@ def _warp(
 def _untouched(
     source: Example, centre: np.ndarray, crop: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    zoom = 2.0 if source.diameter < DOUBLED_BELOW and rng.random() < DOUBLED else 1.0
+    zoom = 2.0 if source.diameter < _DOUBLED_BELOW and rng.random() < _DOUBLED else 1.0
     # Between two pixels, the centre is mapped as `cv2.resize` maps it, whatever the flip.
     reach = crop / 2 / zoom + zoom - 1.5
     centre = np.floor(_inside(centre, source.labels.shape, reach)) + 0.5
@@ -202,7 +202,7 @@ def _part_seen(
 def _zoom(diameter: float, config: TrainConfig, rng: np.random.Generator) -> float:
     """Draw a zoom; a quarter of them aims at any size of nuclei instead."""
     if rng.random() < 0.25:
-        aim = np.exp(rng.uniform(*np.log(DIAMETERS))) / diameter
+        aim = np.exp(rng.uniform(*np.log(_DIAMETERS))) / diameter
         return float(np.clip(aim, config.scale_low * 0.7, config.scale_high * 1.8))
     return float(np.exp(rng.uniform(np.log(config.scale_low), np.log(config.scale_high))))
 

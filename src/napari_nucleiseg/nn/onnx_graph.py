@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from onnx import checker, helper, numpy_helper
 
-SCALES = "upsampling_scales"
+_SCALES = "upsampling_scales"
 
 
 def with_resize(model: Any) -> None:
@@ -36,7 +36,7 @@ def with_resize(model: Any) -> None:
         if last is not None:
             source = producers[tile.input[0]].input[0]  # (N, C, H, W)
             _resize_instead(graph, source, last.output[0], f"{stem}Resize")
-    graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), SCALES))
+    graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), _SCALES))
     _drop_unused(graph)
     checker.check_model(model)
 
@@ -46,7 +46,7 @@ def _resize_instead(graph: Any, source: str, replaced: str, name: str) -> None:
         if node.op_type == "Transpose" and node.input[0] == replaced:  # back to (N, C, H, W)
             resize = helper.make_node(
                 "Resize",
-                [source, "", SCALES],
+                [source, "", _SCALES],
                 list(node.output),
                 name=name,
                 mode="nearest",

@@ -14,7 +14,7 @@ from napari_nucleiseg.nn.augment import Example, network_input
 from napari_nucleiseg.nn.batches import Batch
 from napari_nucleiseg.progress import Progress
 
-GAP = 4  # px between the parts of a picture
+_GAP = 4  # px between the parts of a picture
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def picture(image: np.ndarray, mask: np.ndarray, margins: np.ndarray, zoom: int 
     (zoom * H, zoom * (3 * W + 2 * gap), 3) uint8
     """
     masks = [np.repeat(each[..., None], 3, axis=2) for each in (mask > 0, margins > 0)]
-    gap = np.full((len(image), GAP, 3), 128, np.uint8)
+    gap = np.full((len(image), _GAP, 3), 128, np.uint8)
     parts = [image, gap, masks[0] * np.uint8(255), gap, masks[1] * np.uint8(255)]
     whole = np.hstack(parts)
     return np.asarray(cv2.resize(whole, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST))
