@@ -21,6 +21,8 @@ from napari_nucleiseg.matching import overlaps
 
 # Written out: np.arange would give .6000000000000001, and an IoU of 3/5 would miss it.
 IOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+AT_50_70_90 = (0, 4, 8)
+"""Places of .5, .7 and .9 in `IOUS`."""
 _RESAMPLES, _CONFIDENCE = 20_000, 0.95
 
 

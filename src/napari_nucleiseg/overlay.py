@@ -61,6 +61,15 @@ def side_by_side(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return cv2.resize(both, None, fx=_ZOOM, fy=_ZOOM, interpolation=cv2.INTER_NEAREST)
 
 
+def middle(shape: tuple[int, ...], edge: int) -> tuple[slice, slice]:
+    """Give the rows and columns of the square of this edge [px] in the middle of an image.
+
+    A side that is shorter is kept whole.
+    """
+    top, left = (max(0, length - edge) // 2 for length in shape[:2])
+    return slice(top, top + edge), slice(left, left + edge)
+
+
 def encode_png(picture: np.ndarray) -> bytes:
     """Encode an (H, W, 3) uint8 RGB picture as PNG, marked as made by this program."""
     mark = PngInfo()
