@@ -39,6 +39,7 @@ from napari_nucleiseg.runs import (
 from napari_nucleiseg.session import Session, session_for
 from napari_nucleiseg.splits import MOST_OLD
 from napari_nucleiseg.train_job import IMAGENET
+from napari_nucleiseg.training_packages import require_packages
 from napari_nucleiseg.truth import Truths, sort_by_truth
 
 if TYPE_CHECKING:
@@ -252,6 +253,7 @@ class TrainDock(ScrollDock):
             "mix_old": self.page.form.mix_old.isChecked(),
         }
         try:
+            require_packages()  # else a run would be begun that cannot go on
             self._train(begin_run(request))
         except BadInput as error:
             self.page.run_bar.fail(str(error))
