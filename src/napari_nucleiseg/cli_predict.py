@@ -92,7 +92,8 @@ def predict_into(
     results: Iterable[Progress] = predict_samples(inputs.samples, predictor, config, decode)
     if overlays:
         results = _with_overlays(results, inputs.samples, out)
-    rows, problems = _run(write_predictions(results, out), len(inputs.samples))
+    steps = write_predictions(results, inputs.samples, out, predictor.model.name)
+    rows, problems = _run(steps, len(inputs.samples))
     problems = [*inputs.problems, *problems]
     if as_json:
         summary = {"model": predictor.model.name, "images": rows, "problems": problems}
