@@ -122,7 +122,9 @@ def test_predictions_are_no_truth(
     error = capsys.readouterr().err
     assert error.count("and 3 more masks are predicted by a model") == 1
     assert main(["train", dataset, "--out", str(tmp_path / "run")]) == 1
-    assert "no image to train on" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "no image to train on" in error
+    assert "and 3 more masks are predicted by a model" in error
 
 
 def test_a_prediction_that_another_program_has_saved_is_a_truth(

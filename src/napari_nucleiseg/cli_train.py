@@ -154,8 +154,10 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.dataset import read_dataset
     from napari_nucleiseg.train_job import TrainRequest, train
 
+    complain(read_dataset(arguments.dataset, table=arguments.table or None).problems)
     if arguments.recipe:
         _refuse(arguments, ("preset", "corrected"), "has no meaning for a recipe")
         return _train_by_recipe(arguments)
