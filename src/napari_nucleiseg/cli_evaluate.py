@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_nucleiseg.cli_base import (
     OK,
@@ -17,11 +17,14 @@ from napari_nucleiseg.cli_base import (
     complain,
     config_of,
     print_table,
-    read_ids,
     with_bar,
+    with_ids,
 )
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.errors import BadInput
+
+if TYPE_CHECKING:
+    from napari_nucleiseg.layouts import Sample
 
 
 def add_evaluate(commands: Any) -> None:
@@ -51,17 +54,17 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     predictor = Predictor(find_model(arguments.model))
     dataset = read_dataset(arguments.dataset, table=arguments.table)
     samples, unknown = _chosen(dataset.samples, arguments)
-    skipped = [*dataset.problems, *(f"{each} is not in the dataset" for each in unknown)]
+    skipped = [*dataset.problems, *unknown]
     complain(skipped)
     config = config_of(arguments, PredictConfig())
     decode = config_of(arguments, predictor.model.decode)
     problems, result = [], {}
     for step in with_bar(evaluate(samples, predictor, config, decode), "image"):
         if step.kind == "problem":
+            complain([step.message])
             problems.append(step.message)
         elif step.kind == "result":
             result = step.values
-    complain(problems)
     ids = {each["id"] for each in result["images"]}
     scored = [each for each in samples if each.id in ids]
     warning = warn_of_known(predictor.model, dataset.root, scored)
@@ -72,21 +75,17 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _chosen(
-    samples: Sequence[Any], arguments: argparse.Namespace
-) -> tuple[list[Any], Sequence[str]]:
-    """Give the samples that were asked for, and the ids among these that there are not."""
-    chosen, unknown = list(samples), []
+    samples: Sequence[Sample], arguments: argparse.Namespace
+) -> tuple[list[Sample], list[str]]:
+    """Give the samples that were asked for, and a sentence for each that there is not."""
+    chosen, unknown = with_ids(samples, arguments.ids)
     if arguments.split:
-        chosen = [each for each in chosen if each.split == arguments.split]
-        if not chosen:
+        if not any(each.split == arguments.split for each in samples):
             raise BadInput(
                 f"No sample is marked as {arguments.split}, by a table or by a folder of that "
                 "name; leave --split out, or name another --table."
             )
-    if arguments.ids:
-        wanted = set(read_ids(arguments.ids))
-        unknown = sorted(wanted - {each.id for each in samples})
-        chosen = [each for each in chosen if each.id in wanted]
+        chosen = [each for each in chosen if each.split == arguments.split]
     if not chosen:
         raise BadInput("No sample is left to score; check --split and --ids.")
     return chosen, unknown
