@@ -13,7 +13,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari_nucleiseg import __version__
-from napari_nucleiseg.cli_base import FAILED, INTERRUPTED, OK, folder_path, with_bar
+from napari_nucleiseg.cli_base import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    WRONG_USAGE,
+    WrongOption,
+    folder_path,
+    with_bar,
+)
 from napari_nucleiseg.cli_demo import add_demo
 from napari_nucleiseg.cli_evaluate import add_evaluate
 from napari_nucleiseg.cli_predict import add_predict
@@ -31,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return arguments.run(arguments)
     except BadInput as error:
         print(f"nucleiseg: {error}", file=sys.stderr)
-        return FAILED
+        return WRONG_USAGE if isinstance(error, WrongOption) else FAILED
     except KeyboardInterrupt:
         print("nucleiseg: stopped; what was finished is kept.", file=sys.stderr)
         return INTERRUPTED

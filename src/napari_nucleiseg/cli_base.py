@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.progress import Progress
 
-OK, FAILED, SKIPPED, INTERRUPTED = 0, 1, 3, 130
+OK, FAILED, WRONG_USAGE, SKIPPED, INTERRUPTED = 0, 1, 2, 3, 130
 C = TypeVar("C", bound=Config)
+
+
+class WrongOption(BadInput):
+    """A flag that has no such value, or that the others leave no meaning."""
 
 
 def folder_name(text: str) -> str:
@@ -37,7 +41,7 @@ def add_config(
 ) -> None:
     """Add a flag for each parameter; one that is not given keeps the default or the model's."""
     for each in dataclasses.fields(config):  # type: ignore[arg-type]
-        flag = f"--{each.name.replace('_', '-')}"
+        flag = flag_of(each.name)
         shown = "as tuned for the model" if from_model else each.default
         text = f"{each.metadata['help']} ({shown})"
         if isinstance(each.default, bool):
@@ -69,11 +73,17 @@ def config_of(arguments: argparse.Namespace, base: C) -> C:
 
 
 def with_values(base: C, **values: Any) -> C:
-    """Change values of a config; one out of range is `BadInput`."""
+    """Change values of a config; one out of range is `WrongOption`."""
     try:
         return dataclasses.replace(base, **values)  # type: ignore[type-var]
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        name, _, what = str(error).partition(" ")
+        raise WrongOption(f"{flag_of(name)} {what}") from error
+
+
+def flag_of(name: str) -> str:
+    """Give the flag of a parameter."""
+    return f"--{name.replace('_', '-')}"
 
 
 def with_bar(steps: Iterable[Progress], unit: str, total: int = 0) -> Iterable[Progress]:

@@ -16,6 +16,7 @@ from napari_nucleiseg.cli_base import (
     add_model,
     complain,
     config_of,
+    folder_name,
     print_table,
     with_bar,
     with_ids,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 def add_evaluate(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("evaluate", help="score a model on annotated images")
-    parser.add_argument("dataset", help="dataset folder with masks")
+    parser.add_argument("dataset", type=folder_name, help="dataset folder with masks")
     parser.add_argument("--table", help="csv file of samples (fields, modalities)")
     parser.add_argument("--split", choices=("train", "test"), help="only these samples")
     parser.add_argument("--ids", type=Path, help="file with the ids to score, one a line")

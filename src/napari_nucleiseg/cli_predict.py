@@ -18,6 +18,7 @@ from napari_nucleiseg.cli_base import (
     add_model,
     complain,
     config_of,
+    folder_name,
     folder_path,
     say,
     with_bar,
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 def add_predict(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("predict", help="segment images and write label images")
-    parser.add_argument("input", nargs="+", help="dataset folder, zip archive or image")
+    parser.add_argument(
+        "input", nargs="+", type=folder_name, help="dataset folder, zip archive or image"
+    )
     parser.add_argument("--out", required=True, help="folder for <sample id>.tif", type=folder_path)
     parser.add_argument("--ids", type=Path, help="file with the ids to segment, one a line")
     parser.add_argument(
