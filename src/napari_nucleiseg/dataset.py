@@ -71,8 +71,8 @@ def read_dataset(
     table : path, optional
         A csv file with the columns ``id`` and any of ``modality``, ``field`` (or
         ``group``), ``split`` (a name that `split_of` knows) and ``stardist_test`` (1 or
-        true). By default ``samples.csv`` in the folder, in its parent, or beside the
-        archive.
+        true for test, 0 or false for train). By default ``samples.csv`` in the folder, in
+        its parent, or beside the archive.
     needs_masks : bool
         False where images alone are asked for; then nobody looks into their masks.
 
