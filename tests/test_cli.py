@@ -115,3 +115,37 @@ def test_an_empty_folder_name_is_wrong_usage(command: str, capsys: pytest.Captur
         main([*command.split(), "--out", ""])
     assert caught.value.code == 2
     assert "name a folder" in capsys.readouterr().err
+
+
+def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
+    program = f'"{sys.executable}" -m napari_nucleiseg'
+    shell = ["bash", "-c", command.replace("nucleiseg", program, 1)]
+    return subprocess.run(shell, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs bash and /dev/full")
+@pytest.mark.parametrize(
+    ("command", "code", "error"),
+    [
+        ("nucleiseg info > /dev/full", 1, "nucleiseg: the output cannot be written (No space"),
+        ("nucleiseg info | true; exit ${PIPESTATUS[0]}", 1, ""),
+        ("nucleiseg info >&- 2>&-", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_output_that_nobody_takes_is_no_crash(
+    command: str, code: int, error: str, buffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
+    done = run_in_shell(command)
+    assert done.returncode == code
+    assert done.stderr.startswith(error)
+    assert len(done.stderr.splitlines()) == bool(error)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs bash")
+def test_without_an_error_output_the_exit_code_tells_what_was_skipped(
+    dsb_folder: Path, model: str, tmp_path: Path
+) -> None:
+    rest = f"'{dsb_folder}' nowhere --out '{tmp_path / 'o'}' --model '{model}' 2>&-"
+    assert run_in_shell(f"nucleiseg predict {rest}").returncode == 3

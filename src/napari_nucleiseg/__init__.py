@@ -28,7 +28,7 @@ engine     engine, engine_jobs, engine_process, engine_child, engine_wire:
            the child process for jobs that need Keras
 session    session, kept_maps, listing, segmenting: what the open docks share
 _qt        the docks: the only package that knows Qt and napari
-cli        cli, cli_*: the command line, a file a command
+cli        __main__, cli, cli_*: the command line, a file a command
 ========== =====================================================================
 """
 
