@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,18 @@ def test_what_the_predictor_says_comes_with_the_name_of_the_image(
 
 
 def test_two_inputs_of_one_name_are_not_mixed_up(dsb_folder: Path) -> None:
-    inputs = read_inputs([dsb_folder, dsb_folder])
+    copy = shutil.copytree(dsb_folder, dsb_folder.with_name("copy"))
+    inputs = read_inputs([dsb_folder, copy])
     assert len(inputs.samples) == 4
     assert len(inputs.problems) == 4
     assert "same name" in inputs.problems[0]
+
+
+def test_an_input_that_is_named_twice_counts_once(dsb_folder: Path) -> None:
+    image = next(dsb_folder.glob("*/images/*.png"))
+    inputs = read_inputs([dsb_folder, dsb_folder / ".", image])
+    assert len(inputs.samples) == 4
+    assert inputs.problems == ()
 
 
 def test_an_input_that_is_missing_is_a_problem(dsb_folder: Path) -> None:

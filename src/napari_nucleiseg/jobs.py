@@ -59,7 +59,8 @@ def read_inputs(paths: Iterable[str | Path], extract_to: str | Path | None = Non
     Returns
     -------
     Inputs
-        A path that cannot be opened is a problem; the others go on.
+        A path that cannot be opened is a problem; the others go on. An image that is named
+        twice counts once.
     """
     samples: dict[str, Sample] = {}
     problems: list[str] = []
@@ -71,6 +72,8 @@ def read_inputs(paths: Iterable[str | Path], extract_to: str | Path | None = Non
             continue
         problems += dataset.problems
         for each in dataset.samples:
+            if each.id in samples and _is_same(each, samples[each.id]):
+                continue
             if each.id in samples:
                 problems.append(
                     f"{each.image_path} is passed over: {samples[each.id].image_path} has the "
@@ -79,6 +82,10 @@ def read_inputs(paths: Iterable[str | Path], extract_to: str | Path | None = Non
             else:
                 samples[each.id] = each
     return Inputs(tuple(samples.values()), tuple(problems))
+
+
+def _is_same(one: Sample, other: Sample) -> bool:
+    return os.path.realpath(one.image_path) == os.path.realpath(other.image_path)
 
 
 def predict_samples(
