@@ -76,6 +76,7 @@ def test_what_cannot_be_is_said_in_a_sentence(
     [
         ("predict DATA --out o --tile 0", "--tile is 0; expected 128 or more."),
         ("predict DATA --out o --min-area -1", "--min-area is -1; expected 0 or more."),
+        ("evaluate DATA --worst -1", "--worst is -1; expected 0 or more."),
         ("evaluate DATA --foreground 2", "--foreground is 2.0; expected 0.95 or less."),
         ("train DATA --out o --crop 100", "--crop is 100; expected a multiple of 32."),
         ("train DATA --out o --epochs 0", "--epochs is 0; expected 1 or more."),

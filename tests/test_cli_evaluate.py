@@ -35,6 +35,24 @@ def test_evaluate_says_where_the_model_knows_the_images(
     assert "3 of 4 images were learned from" in capsys.readouterr().out
 
 
+def test_the_scores_in_a_file_tell_how_they_were_come_by(
+    dsb_folder: Path, model: str, tmp_path: Path
+) -> None:
+    image = min(dsb_folder.glob("*/images/*"))
+    path = Path(model) / "model.json"
+    info = json.loads(path.read_text())
+    sizes = {each.stem: each.stat().st_size for each in dsb_folder.glob("*/images/*")}
+    path.write_text(json.dumps({**info, "training": {"learned": sizes}}))
+    image.write_text("not a picture")
+    file = tmp_path / "scores.json"
+    command = ["evaluate", str(dsb_folder), "--model", model, "--json", str(file)]
+    assert main([*command, "--diameter", "30", "--foreground", "0.6"]) == 3
+    told = json.loads(file.read_text())
+    assert (told["settings"]["diameter"], told["settings"]["foreground"]) == (30, 0.6)
+    assert image.name in told["skipped"][0]
+    assert "3 of 3 images were learned from" in told["warning"]
+
+
 def test_ids_hold_blanks_and_unknown_ones_are_named(
     dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

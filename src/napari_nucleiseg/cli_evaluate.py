@@ -6,12 +6,14 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucleiseg.cli_base import (
     OK,
     SKIPPED,
+    WrongOption,
     add_config,
     add_model,
     complain,
@@ -50,6 +52,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.predictor import Predictor
     from napari_nucleiseg.splits import warn_of_known
 
+    if arguments.worst < 0:
+        raise WrongOption(f"--worst is {arguments.worst}; expected 0 or more.")
     if arguments.json:
         _check_json_place(arguments.json)
     predictor = Predictor(find_model(arguments.model))
@@ -71,7 +75,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     warning = warn_of_known(predictor.model, dataset.root, scored)
     _print_evaluation(result, arguments.worst, warning)
     if arguments.json:
-        _write_json(arguments.json, {"model": predictor.model.name, **result})
+        told = {
+            "model": predictor.model.name,
+            "settings": {**asdict(config), **asdict(decode)},
+            "skipped": [*skipped, *problems],
+            "warning": warning,
+        }
+        _write_json(arguments.json, {**told, **result})
     return SKIPPED if problems or skipped else OK
 
 
