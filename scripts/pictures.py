@@ -8,10 +8,10 @@ strokes, a model's prediction. By default the pictures go to docs/pictures.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -107,7 +107,9 @@ class Studio:
 def main() -> None:
     """Take them all."""
     root = Path(__file__).parents[1]
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "docs" / "pictures"
+    parser = argparse.ArgumentParser(description="Take pictures of every dock, in both themes.")
+    parser.add_argument("out", nargs="?", type=Path, default=root / "docs" / "pictures")
+    out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     with own_folders() as folder:
         studio = Studio(out)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import tifffile
 
 from napari_nucleiseg.cli import main
 
@@ -32,6 +33,24 @@ def test_evaluate_says_where_the_model_knows_the_images(
     path.write_text(json.dumps(info))
     main(["evaluate", str(dsb_folder), "--model", model])
     assert "3 of 4 images were learned from" in capsys.readouterr().out
+
+
+def test_the_scores_in_a_file_tell_how_they_were_come_by(
+    dsb_folder: Path, model: str, tmp_path: Path
+) -> None:
+    image = min(dsb_folder.glob("*/images/*"))
+    path = Path(model) / "model.json"
+    info = json.loads(path.read_text())
+    sizes = {each.stem: each.stat().st_size for each in dsb_folder.glob("*/images/*")}
+    path.write_text(json.dumps({**info, "training": {"learned": sizes}}))
+    image.write_text("not a picture")
+    file = tmp_path / "scores.json"
+    command = ["evaluate", str(dsb_folder), "--model", model, "--json", str(file)]
+    assert main([*command, "--diameter", "30", "--foreground", "0.6"]) == 3
+    told = json.loads(file.read_text())
+    assert (told["settings"]["diameter"], told["settings"]["foreground"]) == (30, 0.6)
+    assert image.name in told["skipped"][0]
+    assert "3 of 3 images were learned from" in told["warning"]
 
 
 def test_ids_hold_blanks_and_unknown_ones_are_named(
@@ -97,3 +116,47 @@ def test_a_split_that_no_sample_has_is_named(
     assert main([*command, "train"]) == 1
     assert "No sample is marked as train" in capsys.readouterr().err
     assert main([*command, "test"]) == 3, "the table has rows for some only"
+
+
+@pytest.mark.parametrize("place", ["labels", "masks", "images/{}_masks.tif"])
+def test_predictions_are_no_truth(
+    place: str, dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Or a model would be judged by itself, and learn from itself."""
+    images = tmp_path / "cells" / "images"
+    images.mkdir(parents=True)
+    for each in dsb_folder.glob("*/images/*.png"):
+        each.rename(images / each.name)
+    out = tmp_path / ("out" if "{}" in place else f"cells/{place}")
+    command = ["predict", str(images), "--out", str(out), "--model", model]
+    assert main(command) == 0
+    if "{}" in place:
+        for each in out.iterdir():
+            each.rename(tmp_path / "cells" / place.format(each.stem))
+    assert main(command) == 0, "that they are no truth is no matter here"
+    dataset = str(images if "{}" in place else tmp_path / "cells")
+    capsys.readouterr()
+    assert main(["evaluate", dataset, "--model", model]) == 1
+    error = capsys.readouterr().err
+    assert error.count("and 3 more masks are predicted by a model") == 1
+    assert main(["train", dataset, "--out", str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err
+    assert "no image to train on" in error
+    assert "and 3 more masks are predicted by a model" in error
+
+
+def test_a_prediction_that_another_program_has_saved_is_a_truth(
+    dsb_folder: Path, model: str, tmp_path: Path
+) -> None:
+    images = tmp_path / "cells" / "images"
+    images.mkdir(parents=True)
+    for each in dsb_folder.glob("*/images/*.png"):
+        each.rename(images / each.name)
+    labels = tmp_path / "cells" / "labels"
+    main(["predict", str(images), "--out", str(labels), "--model", model])
+    corrected = min(labels.iterdir())
+    tifffile.imwrite(corrected, tifffile.imread(corrected))
+    file = tmp_path / "scores.json"
+    command = ["evaluate", str(tmp_path / "cells"), "--model", model, "--json", str(file)]
+    assert main(command) == 3
+    assert [each["id"] for each in json.loads(file.read_text())["images"]] == [corrected.stem]

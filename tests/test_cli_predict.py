@@ -155,3 +155,76 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(
     done = subprocess.run(command, capture_output=True, text=True, env=strict)
     assert done.returncode == 0, done.stderr
     assert "caf\\udce9" in done.stdout
+
+
+def test_rows_and_what_was_skipped_are_printed_as_they_come(
+    dsb_folder: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    """The log of one who was killed tells how far it came."""
+    import napari_nucleiseg.jobs as jobs
+
+    whole, said = jobs.predict_samples, []
+
+    def watched(*arguments):
+        for step in whole(*arguments):
+            yield step
+            said.append(capsys.readouterr())
+
+    monkeypatch.setattr(jobs, "predict_samples", watched)
+    images = sorted(dsb_folder.glob("*/images/*.png"))
+    images[0].write_text("not a picture")
+    main(["predict", str(dsb_folder), "--out", str(tmp_path / "o"), "--model", model])
+    assert said[0].err.startswith(f"skipped: {images[0]}")
+    rows = [told.out.splitlines()[-1].split()[0] for told in said if told.out]
+    assert rows == [each.stem for each in images[1:]]
+    assert "".join(told.out for told in said).count("nuclei  seconds") == 1
+
+
+def test_a_stopped_batch_goes_on_where_it_was(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    command = ["predict", str(dsb_folder), "--out", str(out), "--model", model, "--skip-existing"]
+    assert main(command) == 0
+    missing, *others = sorted(out.iterdir())
+    missing.unlink()
+    times = [each.stat().st_mtime_ns for each in others]
+    capsys.readouterr()
+    assert main(command) == 0
+    assert [each.stat().st_mtime_ns for each in others] == times
+    assert missing.exists()
+    *_, made, kept = capsys.readouterr().out.splitlines()
+    assert made == f"1 label image in {out}"
+    assert kept == "3 label images kept from before"
+    assert main(command) == 0, "that nothing is left to do is no failure"
+    assert main(command[:-1]) == 0
+    assert others[0].stat().st_mtime_ns != times[0]
+
+
+def test_labels_of_another_image_are_kept_from_a_batch_that_goes_on(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for number, image in enumerate(sorted(dsb_folder.glob("*/images/*.png"))[:2]):
+        (tmp_path / str(number)).mkdir()
+        image.rename(tmp_path / str(number) / "A01.png")
+    command = ["predict", "--out", str(tmp_path / "out"), "--model", model]
+    assert main([*command, str(tmp_path / "0")]) == 0
+    for flags in ([], ["--skip-existing"]):
+        assert main([*command, str(tmp_path / "1"), *flags]) == 1
+        assert "A01.tif holds the labels of another image" in capsys.readouterr().err
+
+
+def test_only_the_images_that_a_file_names_are_segmented(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    name = min(dsb_folder.glob("*/images/*.png")).stem
+    ids = tmp_path / "ids.txt"
+    command = ["predict", str(dsb_folder), "--out", str(tmp_path / "o"), "--model", model]
+    ids.write_text(f"{name}\nnobody\n")
+    assert main([*command, "--ids", str(ids)]) == 3
+    assert [each.stem for each in (tmp_path / "o").iterdir()] == [name]
+    assert "nobody is not in the dataset" in capsys.readouterr().err
+    ids.write_text("\n")
+    assert main([*command, "--ids", str(ids)]) == 1
+    assert "names none of the 4 images" in capsys.readouterr().err

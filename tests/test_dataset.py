@@ -228,7 +228,7 @@ def test_the_table_in_the_folder_or_beside_it(tmp_path: Path, place: str) -> Non
     )
     dataset = read_dataset(tmp_path / "data")
     rows = [(s.modality, s.field, s.split) for s in dataset.samples]
-    assert rows == [("stained", "2-1", "test"), ("fluo", "1-7", "")]
+    assert rows == [("stained", "2-1", "test"), ("fluo", "1-7", "train")]
     assert dataset.problems == ()
 
 
@@ -258,11 +258,12 @@ def test_a_table_may_be_written_by_hand_or_by_other_programs(tmp_path: Path) -> 
     assert dataset.problems == ()
 
 
-@pytest.mark.parametrize("cell", ["1", "1.0", "True", "yes"])
-def test_test_samples_may_be_marked_in_several_ways(tmp_path: Path, cell: str) -> None:
-    kaggle(tmp_path, "a", "b")
-    (tmp_path / "samples.csv").write_text(f"id,stardist_test\na,{cell}\nb,0\n")
-    assert [each.split for each in read_dataset(tmp_path).samples] == ["test", ""]
+@pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("1.0", "0.0"), ("True", "False")])
+def test_test_samples_may_be_marked_in_several_ways(tmp_path: Path, yes: str, no: str) -> None:
+    kaggle(tmp_path, "a", "b", "c", "d")
+    rows = f"a,{yes},\nb,{no},\nc,,\nd,{no},test\n"
+    (tmp_path / "samples.csv").write_text(f"id,stardist_test,split\n{rows}")
+    assert [s.split for s in read_dataset(tmp_path).samples] == ["test", "train", "", "test"]
 
 
 def test_a_table_that_says_what_cannot_be_used_is_spoken_of_once(tmp_path: Path) -> None:

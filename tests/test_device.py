@@ -84,7 +84,21 @@ def test_what_the_loading_of_cuda_says_is_kept_and_not_printed(
     assert capsys.readouterr().out == ""
 
 
-def test_threads_are_the_cores_of_this_process() -> None:
+@pytest.mark.parametrize(("asked", "threads"), [("2", 2), ("1,4", 1), ("0", 3), ("many", 3)])
+def test_no_more_threads_than_the_scheduler_says(
+    asked: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(device, "_siblings", str)
+    monkeypatch.setattr(device, "own_groups", list)
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert cpu_threads() == threads
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert cpu_threads() == (0 if threads == 3 else threads)
+
+
+def test_threads_are_the_cores_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if not hasattr(os, "sched_setaffinity"):
         assert cpu_threads() == 0
         return

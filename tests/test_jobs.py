@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,18 @@ def test_what_the_predictor_says_comes_with_the_name_of_the_image(
 
 
 def test_two_inputs_of_one_name_are_not_mixed_up(dsb_folder: Path) -> None:
-    inputs = read_inputs([dsb_folder, dsb_folder])
+    copy = shutil.copytree(dsb_folder, dsb_folder.with_name("copy"))
+    inputs = read_inputs([dsb_folder, copy])
     assert len(inputs.samples) == 4
     assert len(inputs.problems) == 4
     assert "same name" in inputs.problems[0]
+
+
+def test_an_input_that_is_named_twice_counts_once(dsb_folder: Path) -> None:
+    image = next(dsb_folder.glob("*/images/*.png"))
+    inputs = read_inputs([dsb_folder, dsb_folder / ".", image])
+    assert len(inputs.samples) == 4
+    assert inputs.problems == ()
 
 
 def test_an_input_that_is_missing_is_a_problem(dsb_folder: Path) -> None:
@@ -81,10 +90,12 @@ def test_an_input_that_is_missing_is_a_problem(dsb_folder: Path) -> None:
 def test_labels_are_written_as_they_were_predicted(
     dsb_folder: Path, predictor: Predictor, tmp_path: Path
 ) -> None:
-    steps = run(dsb_folder, predictor)
+    samples, steps = read_inputs([dsb_folder]).samples, run(dsb_folder, predictor)
     labels = {step.values["id"]: step.values["labels"] for step in steps if step.kind == "sample"}
     written = [
-        step.values for step in write_predictions(steps, tmp_path / "out") if step.kind == "sample"
+        step.values
+        for step in write_predictions(steps, samples, tmp_path / "out", "tiny")
+        if step.kind == "sample"
     ]
     assert len(written) == 4
     for values in written:
@@ -101,7 +112,7 @@ def test_a_name_that_is_too_long_for_a_file_is_a_problem_and_the_others_go_on(
     samples = read_inputs([dsb_folder]).samples
     refuse_to_overwrite(samples, tmp_path / "out", [".tif"])
     results = predict_samples(samples, predictor, PredictConfig(), predictor.model.decode)
-    steps = list(write_predictions(results, tmp_path / "out"))
+    steps = list(write_predictions(results, samples, tmp_path / "out", "tiny"))
     (problem,) = [step for step in steps if step.kind == "problem"]
     assert problem.values["id"] == "a" * 255
     assert "name is too long" in problem.message
@@ -111,7 +122,7 @@ def test_a_name_that_is_too_long_for_a_file_is_a_problem_and_the_others_go_on(
 def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BadInput, match="name another"):
-        list(write_predictions([], tmp_path / "file" / "out"))
+        list(write_predictions([], [], tmp_path / "file" / "out", "tiny"))
 
 
 def test_a_folder_that_may_not_be_entered_holds_nothing_to_overwrite(
@@ -143,3 +154,28 @@ def test_a_sample_without_masks_is_not_scored(dsb_folder: Path, predictor: Predi
     steps = list(evaluate(samples, predictor, PredictConfig(), predictor.model.decode))
     assert [s.values["id"] for s in steps if s.kind == "problem"] == [samples[0].id]
     assert steps[-1].values["summary"]["images"] == 3
+
+
+def test_labels_of_another_image_of_that_name_are_not_replaced(
+    dsb_folder: Path, predictor: Predictor, tmp_path: Path
+) -> None:
+    one, other = sorted(dsb_folder.glob("*/images/*.png"))[:2]
+    for number, each in enumerate((one, other)):
+        (tmp_path / str(number)).mkdir()
+        each.rename(tmp_path / str(number) / "A01.png")
+    out = tmp_path / "out"
+
+    def predict(folder: Path) -> list:
+        samples = read_inputs([folder]).samples
+        config, decode = PredictConfig(), predictor.model.decode
+        results = predict_samples(samples, predictor, config, decode)
+        return list(write_predictions(results, samples, out, "tiny"))
+
+    assert predict(tmp_path / "0")[-1].kind == "sample"
+    before = (out / "A01.tif").read_bytes()
+    problem = predict(tmp_path / "1")[-1]
+    assert problem.kind == "problem"
+    assert "holds the labels of another image" in problem.message
+    assert (out / "A01.tif").read_bytes() == before
+    (tmp_path / "0").rename(tmp_path / "moved")
+    assert predict(tmp_path / "moved")[-1].kind == "sample", "its own it replaces"

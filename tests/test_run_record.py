@@ -130,7 +130,10 @@ def test_a_file_is_no_folder_for_a_run(tmp_path: Path) -> None:
     assert (tmp_path / "run").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["run.json", "report.json", "curves.csv", "checkpoints", "model"])
+@pytest.mark.parametrize(
+    "name",
+    ["run.json", "report.json", "curves.csv", "checkpoints", "model", "a.tif", "images"],
+)
 def test_a_folder_where_no_run_was_begun_is_not_written_over(
     samples: tuple[Sample, ...], request_to_train: Request, name: str
 ) -> None:
@@ -143,6 +146,16 @@ def test_a_folder_where_no_run_was_begun_is_not_written_over(
     with pytest.raises(BadInput, match=f"holds {name} but no split.json.*name another"):
         keep_record(request_to_train, samples, lambda: pytest.fail("it was split"))
     assert [each.name for each in out.iterdir()] == [name]
+
+
+def test_a_run_may_begin_beside_its_log(
+    samples: tuple[Sample, ...], request_to_train: Request
+) -> None:
+    out = Path(request_to_train.out)
+    out.mkdir(parents=True)
+    (out / "log.txt").write_text("begun by the scheduler")
+    keep_record(request_to_train, samples, lambda: {"train": samples, "validation": ()})
+    assert (out / SPLIT).exists()
 
 
 SPLITS = [

@@ -7,7 +7,8 @@ it in its group. `pyproject.toml` has the exact order, and a test keeps it.
 base       config (every parameter, once), errors, progress; cgroup, _cv2, _ort
 writing    atomic, folder_swap, json_files: whole or not at all
 files      decoders, images, spans; label_files, mask_files, mask_png
-saving     state, storage, recovery, lock: what is written, so that nothing is lost
+saving     state, storage, recovery, lock: what is written, so that nothing is lost;
+           prediction_notes: what tells a prediction from a drawing
 samples    folder_entries, layouts, pairing: which files of a folder belong together;
            dataset, sample_table, annotations, merging: samples and their nuclei;
            fields, truth; archive, fetch; synthetic (made images)
@@ -27,7 +28,7 @@ engine     engine, engine_jobs, engine_process, engine_child, engine_wire:
            the child process for jobs that need Keras
 session    session, kept_maps, listing, segmenting: what the open docks share
 _qt        the docks: the only package that knows Qt and napari
-cli        cli, cli_*: the command line, a file a command
+cli        __main__, cli, cli_*: the command line, a file a command
 ========== =====================================================================
 """
 

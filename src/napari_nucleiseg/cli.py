@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from napari_nucleiseg import __version__
-from napari_nucleiseg.cli_base import FAILED, INTERRUPTED, OK, folder_path, with_bar
+from napari_nucleiseg.cli_base import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    WRONG_USAGE,
+    WrongOption,
+    folder_path,
+    with_bar,
+)
 from napari_nucleiseg.cli_demo import add_demo
 from napari_nucleiseg.cli_evaluate import add_evaluate
 from napari_nucleiseg.cli_predict import add_predict
@@ -23,18 +32,52 @@ from napari_nucleiseg.errors import BadInput
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text it can take
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.run(arguments)
+        code = arguments.run(arguments)
+        sys.stdout.flush()  # what cannot be printed is better found here than when Python ends
+    except OSError as error:
+        if _can_print():
+            raise
+        return _end_unheard(error)
     except BadInput as error:
         print(f"nucleiseg: {error}", file=sys.stderr)
-        return FAILED
+        return WRONG_USAGE if isinstance(error, WrongOption) else FAILED
     except KeyboardInterrupt:
         print("nucleiseg: stopped; what was finished is kept.", file=sys.stderr)
         return INTERRUPTED
+    return code
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        if isinstance(stream, io.TextIOWrapper):  # a file's name may be no text it can take
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _can_print() -> bool:
+    try:
+        print(flush=True)
+    except OSError:
+        return False
+    return True
+
+
+def _end_unheard(error: OSError) -> int:
+    """End where nobody takes the output; one who has read enough of it wants no message."""
+    # Python flushes once more when it ends, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):
+        print(
+            f"nucleiseg: the output cannot be written ({error.strerror}); what was finished is "
+            "kept: free some space, or send it elsewhere.",
+            file=sys.stderr,
+        )
+    return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,16 +7,21 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from napari_nucleiseg.config import SHIPPED, Config
 from napari_nucleiseg.errors import BadInput
 
 if TYPE_CHECKING:
+    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.progress import Progress
 
-OK, FAILED, SKIPPED, INTERRUPTED = 0, 1, 3, 130
+OK, FAILED, WRONG_USAGE, SKIPPED, INTERRUPTED = 0, 1, 2, 3, 130
 C = TypeVar("C", bound=Config)
+
+
+class WrongOption(BadInput):
+    """A flag that has no such value, or that the others leave no meaning."""
 
 
 def folder_name(text: str) -> str:
@@ -36,7 +41,7 @@ def add_config(
 ) -> None:
     """Add a flag for each parameter; one that is not given keeps the default or the model's."""
     for each in dataclasses.fields(config):  # type: ignore[arg-type]
-        flag = f"--{each.name.replace('_', '-')}"
+        flag = flag_of(each.name)
         shown = "as tuned for the model" if from_model else each.default
         text = f"{each.metadata['help']} ({shown})"
         if isinstance(each.default, bool):
@@ -68,11 +73,17 @@ def config_of(arguments: argparse.Namespace, base: C) -> C:
 
 
 def with_values(base: C, **values: Any) -> C:
-    """Change values of a config; one out of range is `BadInput`."""
+    """Change values of a config; one out of range is `WrongOption`."""
     try:
         return dataclasses.replace(base, **values)  # type: ignore[type-var]
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        name, _, what = str(error).partition(" ")
+        raise WrongOption(f"{flag_of(name)} {what}") from error
+
+
+def flag_of(name: str) -> str:
+    """Give the flag of a parameter."""
+    return f"--{name.replace('_', '-')}"
 
 
 def with_bar(steps: Iterable[Progress], unit: str, total: int = 0) -> Iterable[Progress]:
@@ -99,18 +110,18 @@ def with_bar(steps: Iterable[Progress], unit: str, total: int = 0) -> Iterable[P
             yield step
 
 
-def say(line: str) -> None:
-    """Print a line at once, above the progress bar."""
+def say(line: str, place: TextIO | None = None) -> None:
+    """Print a line at once, above the progress bar; to the standard output by default."""
     from tqdm import tqdm
 
-    tqdm.write(line)
-    sys.stdout.flush()
+    tqdm.write(line, file=place)
+    (place or sys.stdout).flush()
 
 
-def complain(problems: Sequence[str]) -> None:
+def complain(problems: Iterable[str]) -> None:
     """Name what was skipped, and why."""
     for each in problems:
-        print(f"skipped: {each}", file=sys.stderr)
+        say(f"skipped: {each}", sys.stderr)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -125,6 +136,24 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True)),
         ]
         print("  ".join(cells))
+
+
+def with_ids(samples: Sequence[Sample], path: Path | None) -> tuple[list[Sample], list[str]]:
+    """Choose the samples that a file names, and say which of its ids there are not.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be read, or names none of them.
+    """
+    if path is None:
+        return list(samples), []
+    wanted = set(read_ids(path))
+    unknown = sorted(wanted - {each.id for each in samples})
+    chosen = [each for each in samples if each.id in wanted]
+    if not chosen:
+        raise BadInput(f"{path} names none of the {len(samples)} images; write one id a line.")
+    return chosen, [f"{each} is not in the dataset" for each in unknown]
 
 
 def read_ids(path: Path | None) -> tuple[str, ...]:

@@ -5,28 +5,34 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_nucleiseg.cli_base import (
     OK,
     SKIPPED,
+    WrongOption,
     add_config,
     add_model,
     complain,
     config_of,
+    folder_name,
     print_table,
-    read_ids,
     with_bar,
+    with_ids,
 )
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.errors import BadInput
+
+if TYPE_CHECKING:
+    from napari_nucleiseg.layouts import Sample
 
 
 def add_evaluate(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("evaluate", help="score a model on annotated images")
-    parser.add_argument("dataset", help="dataset folder with masks")
+    parser.add_argument("dataset", type=folder_name, help="dataset folder with masks")
     parser.add_argument("--table", help="csv file of samples (fields, modalities)")
     parser.add_argument("--split", choices=("train", "test"), help="only these samples")
     parser.add_argument("--ids", type=Path, help="file with the ids to score, one a line")
@@ -46,47 +52,51 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.models import find_model
     from napari_nucleiseg.predictor import Predictor
 
+    if arguments.worst < 0:
+        raise WrongOption(f"--worst is {arguments.worst}; expected 0 or more.")
     if arguments.json:
         _check_json_place(arguments.json)
     predictor = Predictor(find_model(arguments.model))
     dataset = read_dataset(arguments.dataset, table=arguments.table)
     samples, unknown = _chosen(dataset.samples, arguments)
-    skipped = [*dataset.problems, *(f"{each} is not in the dataset" for each in unknown)]
+    skipped = [*dataset.problems, *unknown]
     complain(skipped)
     config = config_of(arguments, PredictConfig())
     decode = config_of(arguments, predictor.model.decode)
     problems, result = [], {}
     for step in with_bar(evaluate(samples, predictor, config, decode), "image"):
         if step.kind == "problem":
+            complain([step.message])
             problems.append(step.message)
         elif step.kind == "result":
             result = step.values
-    complain(problems)
     ids = {each["id"] for each in result["images"]}
     scored = [each for each in samples if each.id in ids]
     warning = warn_of_known(predictor.model, dataset.root, scored)
     _print_evaluation(result, arguments.worst, warning)
     if arguments.json:
-        write_json(arguments.json.absolute(), {"model": predictor.model.name, **result})
+        told = {
+            "model": predictor.model.name,
+            "settings": {**asdict(config), **asdict(decode)},
+            "skipped": [*skipped, *problems],
+            "warning": warning,
+        }
+        write_json(arguments.json.absolute(), {**told, **result})
     return SKIPPED if problems or skipped else OK
 
 
 def _chosen(
-    samples: Sequence[Any], arguments: argparse.Namespace
-) -> tuple[list[Any], Sequence[str]]:
-    """Give the samples that were asked for, and the ids among these that there are not."""
-    chosen, unknown = list(samples), []
+    samples: Sequence[Sample], arguments: argparse.Namespace
+) -> tuple[list[Sample], list[str]]:
+    """Give the samples that were asked for, and a sentence for each that there is not."""
+    chosen, unknown = with_ids(samples, arguments.ids)
     if arguments.split:
-        chosen = [each for each in chosen if each.split == arguments.split]
-        if not chosen:
+        if not any(each.split == arguments.split for each in samples):
             raise BadInput(
                 f"No sample is marked as {arguments.split}, by a table or by a folder of that "
                 "name; leave --split out, or name another --table."
             )
-    if arguments.ids:
-        wanted = set(read_ids(arguments.ids))
-        unknown = sorted(wanted - {each.id for each in samples})
-        chosen = [each for each in chosen if each.id in wanted]
+        chosen = [each for each in chosen if each.split == arguments.split]
     if not chosen:
         raise BadInput("No sample is left to score; check --split and --ids.")
     return chosen, unknown

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from napari_nucleiseg.cli_base import (
     FAILED,
@@ -17,13 +18,16 @@ from napari_nucleiseg.cli_base import (
     add_model,
     complain,
     config_of,
+    folder_name,
     folder_path,
-    print_table,
+    say,
     with_bar,
+    with_ids,
 )
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 
 if TYPE_CHECKING:
+    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.predictor import Predictor
     from napari_nucleiseg.progress import Progress
 
@@ -31,8 +35,17 @@ if TYPE_CHECKING:
 def add_predict(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("predict", help="segment images and write label images")
-    parser.add_argument("input", nargs="+", help="dataset folder, zip archive or image")
+    parser.add_argument(
+        "input", nargs="+", type=folder_name, help="dataset folder, zip archive or image"
+    )
     parser.add_argument("--out", required=True, help="folder for <sample id>.tif", type=folder_path)
+    parser.add_argument("--ids", type=Path, help="file with the ids to segment, one a line")
+    parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave the label images that --out holds of these images as they are, whatever the "
+        "model and the settings: to go on after a stop",
+    )
     add_model(parser)
     add_config(parser, PredictConfig)
     add_config(parser, DecodeConfig, from_model=True)
@@ -52,6 +65,8 @@ def _predict(arguments: argparse.Namespace) -> int:
         predictor,
         config_of(arguments, PredictConfig()),
         config_of(arguments, predictor.model.decode),
+        ids=arguments.ids,
+        skip_existing=arguments.skip_existing,
         overlays=arguments.overlays,
         as_json=arguments.json,
     )
@@ -64,6 +79,8 @@ def predict_into(
     config: PredictConfig,
     decode: DecodeConfig,
     *,
+    ids: Path | None = None,
+    skip_existing: bool = False,
     overlays: bool = False,
     as_json: bool = False,
 ) -> int:
@@ -80,6 +97,7 @@ def predict_into(
         If there is nothing to segment, or `out` holds files that no prediction made.
     """
     from napari_nucleiseg.jobs import (
+        is_predicted,
         predict_samples,
         read_inputs,
         refuse_to_overwrite,
@@ -87,34 +105,62 @@ def predict_into(
     )
 
     inputs = read_inputs(paths, extract_to=out)
-    complain(inputs.problems)
-    refuse_to_overwrite(inputs.samples, out, (".tif", ".png") if overlays else (".tif",))
-    results: Iterable[Progress] = predict_samples(inputs.samples, predictor, config, decode)
+    samples, unknown = with_ids(inputs.samples, ids)
+    complain([*inputs.problems, *unknown])
+    refuse_to_overwrite(samples, out, (".tif", ".png") if overlays else (".tif",))
+
+    def is_done(sample: Sample) -> bool:
+        return is_predicted(sample, out) and skip_existing
+
+    results: Iterable[Progress] = predict_samples(samples, predictor, config, decode, is_done)
     if overlays:
-        results = _with_overlays(results, inputs.samples, out)
-    rows, problems = _run(write_predictions(results, out), len(inputs.samples))
-    problems = [*inputs.problems, *problems]
+        results = _with_overlays(results, samples, out)
+    steps = write_predictions(results, samples, out, predictor.model.name)
+    # The standard output is for the summary alone where a program reads it.
+    done = _follow(steps, samples, sys.stderr if as_json else sys.stdout)
+    problems = [*inputs.problems, *unknown, *done.problems]
     if as_json:
-        summary = {"model": predictor.model.name, "images": rows, "problems": problems}
+        summary = {
+            "model": predictor.model.name,
+            "images": done.rows,
+            "kept": done.kept,
+            "problems": problems,
+        }
         print(json.dumps(summary, indent=1))
     else:
-        _print_predictions(rows, out)
-    return _exit_code(rows, problems)
+        _print_end(done, out)
+    if not done.rows and not done.kept:
+        return FAILED
+    return SKIPPED if problems else OK
 
 
-def _run(steps: Iterable[Progress], total: int) -> tuple[list[dict[str, Any]], list[str]]:
-    rows, problems = [], []
-    for step in with_bar(steps, "image", total):
+class _Done(NamedTuple):
+    rows: list[dict[str, Any]]
+    kept: list[str]
+    problems: list[str]
+
+
+def _follow(steps: Iterable[Progress], samples: Sequence[Sample], place: TextIO) -> _Done:
+    """Print a row for each image as it comes: who finds it killed sees how far it came."""
+    done = _Done([], [], [])
+    width = max((len(each.id) for each in samples), default=0)
+    for step in with_bar(steps, "image", len(samples)):
         if step.kind == "sample":
-            rows.append(step.values)
+            if not done.rows:
+                say(f"{'image':<{width}}  nuclei  seconds", place)
+            done.rows.append(step.values)
+            nuclei, seconds = step.values["nuclei"], step.values["seconds"]
+            say(f"{step.values['id']:<{width}}  {nuclei:>6}  {seconds:>7.2f}", place)
+        elif step.kind == "kept":
+            done.kept.append(step.values["id"])
         elif step.kind == "problem":
-            problems.append(step.message)
-    complain(problems)
-    return rows, problems
+            done.problems.append(step.message)
+            complain([step.message])
+    return done
 
 
 def _with_overlays(
-    results: Iterable[Progress], samples: Sequence[Any], out: Path
+    results: Iterable[Progress], samples: Sequence[Sample], out: Path
 ) -> Iterable[Progress]:
     from napari_nucleiseg.atomic import NameTooLong, write_bytes_atomically
     from napari_nucleiseg.dataset import read_sample_image
@@ -130,14 +176,12 @@ def _with_overlays(
         yield step
 
 
-def _print_predictions(rows: Sequence[dict[str, Any]], out: Path) -> None:
-    cells = [(each["id"], str(each["nuclei"]), f"{each['seconds']:.2f}") for each in rows]
-    print_table(("image", "nuclei", "seconds"), cells)
-    if rows:
-        print(f"{len(rows)} label {'image' if len(rows) == 1 else 'images'} in {out}")
+def _print_end(done: _Done, out: Path) -> None:
+    if done.rows:
+        print(f"{_label_images(done.rows)} in {out}")
+    if done.kept:
+        print(f"{_label_images(done.kept)} kept from before")
 
 
-def _exit_code(rows: Sequence[Any], problems: Sequence[str]) -> int:
-    if not rows:
-        return FAILED
-    return SKIPPED if problems else OK
+def _label_images(those: Sequence[Any]) -> str:
+    return f"{len(those)} label {'image' if len(those) == 1 else 'images'}"

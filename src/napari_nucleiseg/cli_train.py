@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from napari_nucleiseg.cli_base import (
     OK,
     SKIPPED,
+    WrongOption,
     add_config,
     complain,
     config_of,
+    flag_of,
     folder_name,
     print_table,
     read_ids,
@@ -48,7 +50,7 @@ _DEFAULTS = (
 def add_train(commands: Any) -> None:
     """Add the command that trains."""
     parser = commands.add_parser("train", help="train or fine-tune a model", epilog=_DEFAULTS)
-    parser.add_argument("dataset", help="dataset folder with masks")
+    parser.add_argument("dataset", type=folder_name, help="dataset folder with masks")
     parser.add_argument(
         "--out",
         required=True,
@@ -154,8 +156,10 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from napari_nucleiseg.dataset import read_dataset
     from napari_nucleiseg.train_job import TrainRequest, train
 
+    complain(read_dataset(arguments.dataset, table=arguments.table or None).problems)
     if arguments.recipe:
         _refuse(arguments, ("preset", "corrected"), "has no meaning for a recipe")
         return _train_by_recipe(arguments)
@@ -163,7 +167,7 @@ def _train(arguments: argparse.Namespace) -> int:
     start = arguments.start or _start_of(arguments.preset)
     config = config_of(arguments, _base(arguments, start))
     if arguments.epochs is not None:
-        config = with_values(config, steps=arguments.epochs * config.epoch_steps)
+        config = with_values(config, steps=_steps(arguments, config))
     request = TrainRequest(
         dataset=arguments.dataset,
         out=arguments.out,
@@ -180,6 +184,14 @@ def _train(arguments: argparse.Namespace) -> int:
         problems = _follow_training(train(dataclasses.replace(request, finish_now=True)), start)
     complain(problems)
     return SKIPPED if problems else OK
+
+
+def _steps(arguments: argparse.Namespace, config: TrainConfig) -> int:
+    if arguments.steps is not None:
+        raise WrongOption("--steps and --epochs say the same thing; leave one out.")
+    if arguments.epochs < 1:
+        raise WrongOption(f"--epochs is {arguments.epochs}; expected 1 or more.")
+    return arguments.epochs * config.epoch_steps
 
 
 def _start_of(preset: str | None) -> str:
@@ -283,7 +295,7 @@ def _follow_recipe(training: Generator[Progress], epochs: int) -> list[str]:
 def _refuse(arguments: argparse.Namespace, names: Iterable[str], why: str) -> None:
     for name in names:
         if getattr(arguments, name) is not None:
-            raise BadInput(f"--{name.replace('_', '-')} {why}; leave it out.")
+            raise WrongOption(f"{flag_of(name)} {why}; leave it out.")
 
 
 def _recipe_line(values: dict[str, Any], epochs: int) -> str:

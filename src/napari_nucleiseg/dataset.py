@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -14,9 +14,12 @@ from napari_nucleiseg.archive import extract
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import read_image, read_image_size
 from napari_nucleiseg.label_files import read_label_tif
-from napari_nucleiseg.layouts import Sample, find_samples, single_image
+from napari_nucleiseg.layouts import Found, Sample, find_samples, single_image
+from napari_nucleiseg.prediction_notes import read_note
 from napari_nucleiseg.sample_table import TABLE, find_table, with_table
 from napari_nucleiseg.state import LABELS
+
+_TIFF = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,12 @@ def read_dataset(
     *,
     extract_to: str | PathLike[str] | None = None,
     table: str | PathLike[str] | None = None,
+    needs_masks: bool = True,
 ) -> Dataset:
     """Open a folder, a zip archive or a single image as a dataset.
 
-    Only names are read, no image; so images that turn out to be damaged are spoken of
-    when they are read.
+    Only names and the heads of TIFF masks are read, no image; so images that turn out to be
+    damaged are spoken of when they are read. A mask that is a prediction is left out.
 
     Parameters
     ----------
@@ -65,8 +69,10 @@ def read_dataset(
     table : path, optional
         A csv file with the columns ``id`` and any of ``modality``, ``field`` (or
         ``group``), ``split`` (a name that `split_of` knows) and ``stardist_test`` (1 or
-        true). By default ``samples.csv`` in the folder, in its parent, or beside the
-        archive.
+        true for test, 0 or false for train). By default ``samples.csv`` in the folder, in
+        its parent, or beside the archive.
+    needs_masks : bool
+        False where images alone are asked for; then nobody looks into their masks.
 
     Raises
     ------
@@ -81,10 +87,35 @@ def read_dataset(
     if path.suffix.lower() == ".zip" and not os.path.isdir(path):
         path = _extracted(path, extract_to)
     found = find_samples(path) if os.path.isdir(path) else single_image(path)
+    if needs_masks:
+        found = _without_predictions(found)
     given = Path(table) if table is not None else find_table(path, found)
     if given is not None:
         found = with_table(found, given, required=table is not None)
     return Dataset(found.root, found.layout, found.samples, found.problems, path)
+
+
+def _without_predictions(found: Found) -> Found:
+    """Leave out masks that a model made: learned from or judged by, they would be the truth."""
+    made = {
+        path
+        for each in found.samples
+        for path in each.mask_paths
+        if path.suffix.lower() in _TIFF and read_note(path)
+    }
+    if not made:
+        return found
+    samples = tuple(
+        replace(each, mask_paths=tuple(path for path in each.mask_paths if path not in made))
+        for each in found.samples
+    )
+    first = min(made, key=str)
+    which = f"{first} and {len(made) - 1} more masks are" if len(made) > 1 else f"{first} is"
+    text = (
+        f"{which} predicted by a model and corrected by nobody, which is no annotation: segment "
+        "and correct the images in napari, or correct these files in another program."
+    )
+    return replace(found, samples=samples, problems=(*found.problems, text))
 
 
 def _extracted(archive: Path, extract_to: str | PathLike[str] | None) -> Path:

@@ -192,18 +192,25 @@ def cpu_threads() -> int:
     """Count the cores that this process may use.
 
     Two hardware threads of one core count once, because the network is bound by
-    arithmetic. A quota of the container (cgroup 2) counts too.
+    arithmetic. A quota of the container (cgroup 2) counts too, and ``OMP_NUM_THREADS``,
+    which the schedulers of clusters set.
 
     Returns
     -------
     int
-        At least 1; 0 where the system does not say, which leaves the choice to ONNX
-        Runtime.
+        At least 1; 0 where nothing says it, which leaves the choice to ONNX Runtime.
     """
+    asked = _asked_threads()
     if not hasattr(os, "sched_getaffinity"):
-        return 0
+        return 0 if asked == math.inf else int(asked)
     cores = {_siblings(cpu) for cpu in os.sched_getaffinity(0)}
-    return max(1, math.ceil(min(len(cores), *map(_quota_of, own_groups()))))
+    return max(1, math.ceil(min(len(cores), *map(_quota_of, own_groups()), asked)))
+
+
+def _asked_threads() -> float:
+    """Threads that the person or the scheduler allows; of a list, those of the outer level."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) else math.inf
 
 
 def _siblings(cpu: int) -> str:

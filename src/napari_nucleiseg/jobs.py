@@ -7,9 +7,10 @@ in `train_job`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from napari_nucleiseg.label_files import encode_labels, is_marked
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import Scores, scores, summary
+from napari_nucleiseg.prediction_notes import PredictionNote, encode_note, read_note
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
 
@@ -57,18 +59,21 @@ def read_inputs(paths: Iterable[str | Path], extract_to: str | Path | None = Non
     Returns
     -------
     Inputs
-        A path that cannot be opened is a problem; the others go on.
+        A path that cannot be opened is a problem; the others go on. An image that is named
+        twice counts once.
     """
     samples: dict[str, Sample] = {}
     problems: list[str] = []
     for path in paths:
         try:
-            dataset = read_dataset(path, extract_to=extract_to)
+            dataset = read_dataset(path, extract_to=extract_to, needs_masks=False)
         except BadInput as error:
             problems.append(str(error))
             continue
         problems += dataset.problems
         for each in dataset.samples:
+            if each.id in samples and _is_same(each, samples[each.id]):
+                continue
             if each.id in samples:
                 problems.append(
                     f"{each.image_path} is passed over: {samples[each.id].image_path} has the "
@@ -79,11 +84,16 @@ def read_inputs(paths: Iterable[str | Path], extract_to: str | Path | None = Non
     return Inputs(tuple(samples.values()), tuple(problems))
 
 
+def _is_same(one: Sample, other: Sample) -> bool:
+    return os.path.realpath(one.image_path) == os.path.realpath(other.image_path)
+
+
 def predict_samples(
     samples: Sequence[Sample],
     predictor: Predictor,
     config: PredictConfig,
     decode: DecodeConfig,
+    is_done: Callable[[Sample], bool] = lambda _: False,
 ) -> Iterator[Progress]:
     """Segment samples, one after the other.
 
@@ -94,16 +104,22 @@ def predict_samples(
     config : PredictConfig
     decode : DecodeConfig
         `predictor.model.decode` holds the thresholds tuned for the model.
+    is_done : callable
+        Asked before each sample, whether it is passed over; `BadInput` makes it a problem.
 
     Yields
     ------
     Progress
         `done` of `total` samples. Kind "tile" while a sample runs, "sample" with "id",
-        "maps" (H, W, 3) uint8, "labels" (H, W) int32 and "seconds" when it is done, or
-        "problem" with "id" and "error".
+        "maps" (H, W, 3) uint8, "labels" (H, W) int32 and "seconds" when it is done,
+        "kept" with "id" when it was done before, or "problem" with "id" and "error".
     """
     for done, sample in enumerate(samples):
         try:
+            if is_done(sample):
+                values = {"id": sample.id}
+                yield Progress(done + 1, len(samples), sample.id, "kept", values)
+                continue
             yield from _predict_sample(sample, predictor, config, decode, done, len(samples))
         except BadInput as error:
             yield _problem(sample.id, _named(sample, error), done + 1, len(samples))
@@ -181,22 +197,59 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
             )
 
 
-def write_predictions(results: Iterable[Progress], out: Path) -> Iterator[Progress]:
+def is_predicted(sample: Sample, out: Path) -> bool:
+    """Whether a folder holds predicted labels of a sample's very image, wherever that is.
+
+    Raises
+    ------
+    BadInput
+        If it holds those of another image of that name, or the image cannot be read.
+    """
+    path = out / f"{sample.id}.tif"
+    note = read_note(path)
+    if note is None or not note.image_sha256 or not os.path.isfile(sample.image_path):
+        return False
+    if note.image_sha256 != _file_sha256(sample.image_path):
+        raise BadInput(
+            f"{path} holds the labels of another image than {sample.image_path}: predict it into "
+            "another folder, or remove that file."
+        )
+    return True
+
+
+def _file_sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be read ({error.strerror}); check that you may read it."
+        ) from error
+
+
+def write_predictions(
+    results: Iterable[Progress], samples: Sequence[Sample], out: Path, model: str
+) -> Iterator[Progress]:
     """Write the labels of each predicted sample as ``<id>.tif``.
 
     Parameters
     ----------
     results : iterable of Progress
         From `predict_samples`.
+    samples : sequence of Sample
+        Those that were predicted.
     out : Path
         Made if need be.
+    model : str
+        Name of the model; it is noted in each file, with the hash of the image.
 
     Yields
     ------
     Progress
         As they came; those of kind "sample" hold "id", "nuclei", "height" and "width" [px],
         "seconds" and "path" instead of the arrays.
-        One whose name is too long for a file is a "problem".
+        One whose name is too long for a file, or under whose name the labels of another
+        image have come, is a "problem".
 
     Raises
     ------
@@ -208,15 +261,20 @@ def write_predictions(results: Iterable[Progress], out: Path) -> Iterator[Progre
         if step.kind != "sample":
             yield step
             continue
-        labels = step.values["labels"]
-        path = out / f"{step.values['id']}.tif"
+        labels, sample = step.values["labels"], samples[step.done - 1]
+        path = out / f"{sample.id}.tif"
         try:
-            write_bytes_atomically(path, encode_labels(labels))
+            note = _note(sample, out, model)
+        except BadInput as error:
+            yield _problem(sample.id, str(error), step.done, step.total)
+            continue
+        try:
+            write_bytes_atomically(path, encode_labels(labels, note))
         except NameTooLong as error:
-            yield _problem(step.values["id"], str(error), step.done, step.total)
+            yield _problem(sample.id, str(error), step.done, step.total)
             continue
         values = {
-            "id": step.values["id"],
+            "id": sample.id,
             "nuclei": int(labels.max(initial=0)),
             "height": labels.shape[0],
             "width": labels.shape[1],
@@ -224,6 +282,11 @@ def write_predictions(results: Iterable[Progress], out: Path) -> Iterator[Progre
             "path": str(path),
         }
         yield Progress(step.done, step.total, step.message, "sample", values)
+
+
+def _note(sample: Sample, out: Path, model: str) -> str:
+    is_predicted(sample, out)  # another process may have come first
+    return encode_note(PredictionNote(model, _file_sha256(sample.image_path)))
 
 
 def _make_folder(folder: Path) -> None:

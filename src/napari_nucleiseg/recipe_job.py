@@ -179,7 +179,7 @@ def _instances(learned: Learned, test: Sequence[Example]) -> dict[str, Any]:
         nucleus = 1 / (1 + np.exp(-cv2.resize(margin, (width, height))))
         maps = np.stack([nucleus, 0 * nucleus, 0 * nucleus], axis=-1).astype(np.float32)
         found = scores(each.labels.astype(np.int32), labels_from_maps(maps, DecodeConfig()))
-        for group in dict.fromkeys(("all", each.modality or "unknown")):
+        for group in dict.fromkeys(("all", each.modality or "all")):
             groups.setdefault(group, []).append([found.ap[index] for index in AT_50_70_90])
     ap = {name: np.mean(rows, axis=0).round(4).tolist() for name, rows in groups.items()}
     return {"test_ap_50_70_90": ap} if ap else {}

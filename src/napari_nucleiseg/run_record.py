@@ -20,6 +20,7 @@ from napari_nucleiseg.atomic import saving
 from napari_nucleiseg.config import RecipeConfig, TrainConfig, changed_values
 from napari_nucleiseg.dataset import read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.folder_entries import entries_in
 from napari_nucleiseg.json_files import read_json, write_json
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import dataset_of, learned_by
@@ -145,8 +146,12 @@ def keep_record(
 
 
 def _check_new(out: Path) -> None:
-    """Refuse a folder with files that a run would overwrite and did not write."""
+    """Refuse a folder in which a run would write over or among what is none of a run.
+
+    A log or a list of ids may stand there: people put them beside what they belong to.
+    """
     theirs = [name for name in _WRITTEN if os.path.lexists(out / name)]
+    theirs += [each.name for part in entries_in(out)[:2] for each in part]
     if theirs:
         raise BadInput(
             f"{out} holds {theirs[0]} but no {SPLIT}, so no run was begun there; name another "

@@ -18,6 +18,7 @@ from napari_nucleiseg.layouts import Found, Sample, split_of
 
 TABLE = "samples.csv"
 _YES = ("1", "1.0", "true", "yes")
+_NO = ("0", "0.0", "false", "no")
 
 
 def find_table(opened: Path, found: Found) -> Path | None:
@@ -95,12 +96,13 @@ def _clean(row: dict[str, str]) -> dict[str, str]:
 
 
 def _with_row(sample: Sample, row: dict[str, str]) -> Sample:
-    is_test = row.get("stardist_test", "").casefold() in _YES
+    stardist = row.get("stardist_test", "").casefold()
+    split = split_of(row.get("split", "")) or sample.split or ("train" if stardist in _NO else "")
     return replace(
         sample,
         modality=row.get("modality", sample.modality),
         field=row.get("field", "") or row.get("group", "") or sample.field,
-        split="test" if is_test else split_of(row.get("split", "")) or sample.split,
+        split="test" if stardist in _YES else split,
     )
 
 

@@ -93,10 +93,11 @@ def mean_ap(results: Sequence[Scores]) -> float:
 
 
 def by_modality(results: Sequence[Scores], examples: Sequence[Example]) -> dict[str, Any]:
-    """Average AP at IoU .5, .7 and .9 over the images of each modality, and over all."""
+    """Average AP at IoU .5, .7 and .9 over the images of each known modality, and over all."""
     groups: dict[str, list[Scores]] = {"all": list(results)}
     for result, each in zip(results, examples, strict=True):
-        groups.setdefault(each.modality or "unknown", []).append(result)
+        if each.modality:
+            groups.setdefault(each.modality, []).append(result)
     return {
         name: [
             round(float(np.mean([each.ap[index] for each in group])), 4) for index in AT_50_70_90
