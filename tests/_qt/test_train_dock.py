@@ -95,6 +95,29 @@ def test_it_is_said_how_many_images_will_be_held_out(dock, session):
     assert "held out" not in form.counts.text()
 
 
+def test_it_is_said_beforehand_where_the_models_cannot_be_compared(dock, session, qtbot):
+    form = dock.page.form
+    split = {"train": ["a", "b", "c", "d"]}
+    old = replace(session.model, info={"training": {"dataset": "my data", "split": split}})
+    form.show_model(old)
+    words = "The models cannot be compared: old one has learned from all of these images."
+    qtbot.waitUntil(lambda: words in form.counts.text())
+    assert "held out" not in form.counts.text()
+    session.set_model(old)
+    form.start_from.setCurrentText(NOTHING)
+    qtbot.waitUntil(lambda: words in form.counts.text(), timeout=10_000)
+    for name in "ef":
+        session.note_state(name, SampleState(Status.CORRECTED))
+    qtbot.waitUntil(lambda: "will be held out" in form.counts.text())
+
+
+def test_what_was_held_out_before_is_promised_again(dock, session, qtbot):
+    split = {"train": ["a", "b"], "validation": ["c", "d"]}
+    info = {"training": {"dataset": "my data", "split": split}}
+    dock.page.form.show_model(replace(session.model, info=info))
+    qtbot.waitUntil(lambda: "About 2 of 4 images" in dock.page.form.counts.text())
+
+
 def test_too_little_to_train_on_is_said(dock):
     dock.page.form.also_annotated.click()
     assert not dock.page.run_bar.start_button.isEnabled()

@@ -36,7 +36,7 @@ from napari_nucleiseg.runs import (
     unfinished_run,
 )
 from napari_nucleiseg.session import Session, session_for
-from napari_nucleiseg.splits import MOST_OLD, learned_before
+from napari_nucleiseg.splits import known_to
 from napari_nucleiseg.train_job import IMAGENET
 from napari_nucleiseg.truth import Truths, sort_by_truth
 
@@ -90,8 +90,7 @@ class TrainDock(ScrollDock):
         self._job: JobHandle | None = None
         self._run: Run | None = None
         self._trained = Path()
-        self._learned: list[Sample] = []
-        self._learned_from: tuple[Dataset | None, Model | None] = None, None
+        self._known_of: tuple[Dataset | None, Model | None, Model | None] = None, None, None
         self._phase = _Phase.LEARNING
         self.trial = Trial(self._session, parent=self)
         self.page, self.pages = TrainPage(self.trial.back), Pages()
@@ -177,30 +176,29 @@ class TrainDock(ScrollDock):
 
     def _on_form_changed(self) -> None:
         self.page.run_bar.set_reason(self._why_not())
-        self._look_for_learned()
-        chosen = {each.id for each in self.page.form.samples}
-        old = [each for each in self._learned if each.id not in chosen]
-        self.page.form.show_old(min(len(old), MOST_OLD))
+        self._look_for_known()
         self.page.estimate.setText(self._estimate())
 
-    def _look_for_learned(self) -> None:
-        """Find what the start has learned from, once for each dataset and start."""
-        asked = self._session.dataset, self.page.form.start
-        if all(map(operator.is_, asked, self._learned_from)):
+    def _look_for_known(self) -> None:
+        """Find what the start and the model in use have learned from, once for each of them."""
+        asked = self._session.dataset, self.page.form.start, self._session.model
+        if all(map(operator.is_, asked, self._known_of)):
             return
-        self._learned_from, self._learned = asked, []
-        dataset, start = asked
-        if dataset is not None and start is not None:
+        self._known_of = asked
+        self.page.form.show_known(())
+        dataset, start, old = asked
+        if dataset is not None and (start or old):
             run_call(  # it looks at files
-                partial(learned_before, start, dataset.root, dataset.samples),
-                on_result=lambda found: self._on_learned_found(asked, found),
+                lambda: [known_to(each, dataset.root.name, dataset.samples) for each in asked[1:]],
+                on_result=lambda found: self._on_known_found(asked, *found),
                 owner=self,
             )
 
-    def _on_learned_found(self, asked: object, found: list[Sample]) -> None:
-        if asked is self._learned_from:
-            self._learned = found
-            self._on_states_changed()
+    def _on_known_found(
+        self, asked: tuple[Any, ...], known: list[Sample], known_to_old: list[Sample]
+    ) -> None:
+        if asked is self._known_of:
+            self.page.form.show_known(known, asked[2], known_to_old)
 
     def _estimate(self) -> str:
         config, count = self.page.form.config, len(self.page.form.samples)
