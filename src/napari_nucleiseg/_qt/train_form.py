@@ -219,7 +219,7 @@ class TrainForm(QWidget):
         others = sum(bool(each.mask_paths) for each in self._known if each.id not in chosen)
         count = min(others, MOST_OLD)
         images = "1 image" if count == 1 else f"{count} images"
-        self.mix_old.setText(f"Mix in {images} that it learned from before")
+        self.mix_old.setText(f"Mix in {images} learned before")
         self.mix_old.setVisible(count > 0)
 
     # --- start
