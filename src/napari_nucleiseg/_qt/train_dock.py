@@ -85,7 +85,8 @@ class TrainDock(ScrollDock):
         super().__init__()
         viewer = canvas.unwrapped(viewer)
         self._session = session or session_for(viewer)
-        layers_for(viewer, self._session)  # they show the images that a row of the gate opens
+        # They also show the images that a row of the gate opens.
+        self._layers = layers_for(viewer, self._session)
         self._engine = engine or Engine()
         self._job: JobHandle | None = None
         self._run: Run | None = None
@@ -134,8 +135,8 @@ class TrainDock(ScrollDock):
         listen(
             self,
             (session.dataset_changed, self._on_dataset_changed),
-            (session.states_read, self._on_states_read),
-            (session.state_changed, self._on_states_changed),
+            (session.states_read, self._on_state_news),
+            (session.state_changed, self._on_state_news),
             (session.model_changed, self._on_model_changed),
         )
         # PyQt5 never calls a method of this dock, and a function might be garbage by then.
@@ -153,18 +154,13 @@ class TrainDock(ScrollDock):
         self._on_states_changed()
         self._show_unfinished()
 
-    def _on_states_read(self, *_: object) -> None:
-        ask_calmly(self._later)  # they come in batches
+    def _on_state_news(self, *_: object) -> None:
+        ask_calmly(self._later)  # it comes in crowds, and each looks at all samples
 
-    def _on_states_changed(self, *_: object) -> None:
+    def _on_states_changed(self) -> None:
         if not self.page.run_bar.is_running:
             self.page.form.show_truths(self._truths())
             self._on_form_changed()
-
-    def _is_looking_through(self) -> bool:
-        """Whether the states of some samples are known, and those of others still come."""
-        dataset, known = self._session.dataset, len(self._session.states)
-        return dataset is not None and 1 < known < len(dataset.samples)
 
     def _truths(self) -> Truths:
         dataset = self._session.dataset
@@ -269,7 +265,7 @@ class TrainDock(ScrollDock):
 
     def _decide(self, run: Run) -> None:
         """Compare the model of a run that came to its end, when nobody was there to decide."""
-        if self._is_looking_through():
+        if self._layers.opening.is_scanning:
             self.page.run_bar.complain(
                 "The images are still being looked through: press it again soon."
             )
