@@ -11,13 +11,14 @@ from PIL import Image
 from squares import EDGE, squares, write_sample
 from tiny_models import bright_blobs, write_tiny_model
 
-from napari_nucleiseg.comparison import Comparison, Judged, compare, held_out, judge
-from napari_nucleiseg.config import DecodeConfig, PredictConfig
+from napari_nucleiseg.comparison import Comparison, Judged, compare, foresee, held_out, judge
+from napari_nucleiseg.config import DecodeConfig, PredictConfig, TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, write_model
+from napari_nucleiseg.truth import Truths
 
 SHAPE = (EDGE, EDGE)
 
@@ -89,6 +90,31 @@ def test_it_is_counted_what_chose_the_weights_and_what_could_not_be_scored(
     samples = read_dataset(tmp_path / "data").samples
     result = list(compare(samples, new, None, PredictConfig()))[-1].values["comparison"]
     assert (result.chosen_by, result.missing, len(result.images)) == (1, 1, 2)
+
+
+def test_a_training_is_foreseen_as_it_parts_and_judges() -> None:
+    names = "abcdefghij"
+    samples = [sample(name, field=name.upper()) for name in names]
+    config = TrainConfig(validation=0.2)
+
+    def foreseen(**known) -> tuple[int, int]:
+        return foresee(samples, Truths(annotated=tuple(samples)), config, **known)
+
+    assert foreseen() == (2, 2)
+    assert foreseen(known=samples[:6]) == (2, 2), "of those that it does not know"
+    assert foreseen(known=samples[:6], held_before=frozenset("ghij")) == (4, 4)
+    assert foreseen(known=samples) == (2, 0)
+    assert foreseen(known_to_old=samples) == (2, 0)
+
+
+def test_a_training_on_one_field_is_compared_by_test_images_alone() -> None:
+    samples = [sample(name, field="1") for name in "abcd"]
+    tests = [sample("t", split="test"), sample("u", split="test")]
+    config = TrainConfig(validation=0.25)
+    assert foresee(samples, Truths(annotated=tuple(samples)), config) == (1, 0)
+    truths = Truths(corrected=tuple(samples), annotated=tuple(tests))
+    assert foresee([*samples, *tests], truths, config) == (1, 2)
+    assert foresee(samples, truths, config, tests[:1]) == (1, 1)
 
 
 def test_what_got_worse_comes_first_with_both_means(tmp_path: Path) -> None:

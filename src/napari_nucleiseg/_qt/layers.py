@@ -22,6 +22,7 @@ from napari_nucleiseg._qt.closing import CloseGuard
 from napari_nucleiseg._qt.draft_layer import DraftLayer
 from napari_nucleiseg._qt.keys import bind_keys
 from napari_nucleiseg._qt.layers_beside import LayersBeside
+from napari_nucleiseg._qt.opening import Opening
 from napari_nucleiseg._qt.preferences import display
 from napari_nucleiseg._qt.sample_reader import SampleReader
 from napari_nucleiseg._qt.saving import Saving
@@ -55,6 +56,7 @@ def layers_for(viewer: Any, session: Session | None = None) -> SampleLayers:
         _layers[viewer] = layers = SampleLayers(viewer, session or session_for(viewer))
         if hasattr(viewer, "window"):
             hide_brush_box(viewer)
+            layers.opening.setParent(viewer.window._qt_window)  # and ends with it
             CloseGuard(viewer.window._qt_window, layers, layers.saving)
             bind_keys(viewer, layers)
             # napari takes 50 ms to make the settings of a plugin when they are first read.
@@ -72,6 +74,8 @@ class SampleLayers:
         The labels: what a hand has done to them, and what is unsaved.
     saving : Saving
         Saves them.
+    opening : Opening
+        Opens datasets.
     image_layer : napari Image layer, or None
     """
 
@@ -93,6 +97,7 @@ class SampleLayers:
             lambda: self.loading_changed.emit(self.is_loading),
         )
         self.saving = Saving(self.draft)
+        self.opening = Opening(self)
         self.draft.saved.connect(self._on_saved)
         session.sample_changed.connect(self._on_sample_changed)
         viewer.layers.events.removing.connect(self._on_layer_removing)

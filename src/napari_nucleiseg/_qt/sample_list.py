@@ -80,12 +80,21 @@ class SampleList(QWidget):
         self.empty = QLabel("No sample fits the search and filters.")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.hide()
+        self._name_parts()
         self._arrange()
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(_CALM_MS)
         self._connect()
         self._on_dataset_changed(session.dataset)
+
+    def _name_parts(self) -> None:
+        """Say what is what to those who do not see it."""
+        self.view.setAccessibleName("Samples")
+        self.search.setAccessibleName("Search by name")
+        self.status.setAccessibleName("Status")
+        self.modality.setAccessibleName("Modality")
+        self.order.setAccessibleName("Order")
 
     def _arrange(self) -> None:
         layout = QVBoxLayout(self)

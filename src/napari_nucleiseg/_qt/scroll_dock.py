@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QWidget
 
 _PLUGIN = " (napari-nucleiseg)"
+_RESIZING = (QEvent.Type.LayoutRequest, QEvent.Type.FontChange, QEvent.Type.StyleChange)
 
 
 class ScrollDock(QScrollArea):
@@ -17,14 +18,29 @@ class ScrollDock(QScrollArea):
 
     def __init__(self) -> None:
         super().__init__()
+        self._narrowest: int | None = None
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_column(self, column: QWidget, narrowest: int = 0) -> None:
         """Show a column, and be at least as wide as it needs, or as this [px]."""
+        self._narrowest = narrowest
         self.setWidget(column)
-        self.setMinimumWidth(max(narrowest, column.minimumSizeHint().width()))
+        self._fit_width()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Follow the column, which Qt watches already, when a text or the font widens it."""
+        handled = bool(super().eventFilter(watched, event))
+        if event is not None and watched is self.widget() and event.type() in _RESIZING:
+            self._fit_width()
+        return handled
+
+    def _fit_width(self) -> None:
+        column, bar = self.widget(), self.verticalScrollBar()
+        if self._narrowest is not None and column is not None and bar is not None:
+            needed = column.minimumSizeHint().width() + bar.sizeHint().width()
+            self.setMinimumWidth(max(self._narrowest, needed))
 
     def event(self, event: QEvent) -> bool:
         """Name the tab of its dock, and end when napari takes it out of its window."""

@@ -102,6 +102,11 @@ class SourceBox(QWidget):
             if _same(entry, (Source.LAYER, layer)):
                 self.box.setCurrentIndex(row)
 
+    def leave_layer(self) -> None:
+        """Choose the sample, or what else comes first, if a layer is chosen."""
+        if self.source is Source.LAYER:
+            self.box.setCurrentIndex(0)
+
     def _add(self, source: Source, layer: weakref.ref[Any] | None, text: str) -> None:
         self._entries.append((source, layer))
         self.box.addItem(text)
