@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from napari_nucleiseg.dataset import read_dataset, read_sample_image, split_test
+from napari_nucleiseg.dataset import read_dataset, read_sample_image
 from napari_nucleiseg.fields import Edges, edges_of, find_fields, neighbours
 from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.splits import split_test
 
 Pair = tuple[str, str]
 

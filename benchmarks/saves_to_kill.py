@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleiseg.label_files import labels_sha256, read_label_tif
-from napari_nucleiseg.mask_files import MASKS, ORIGINAL_MASKS, encode_masks, read_masks
+from napari_nucleiseg.mask_files import MASKS, ORIGINAL_MASKS, read_masks
+from napari_nucleiseg.mask_png import encode_masks
 from napari_nucleiseg.state import LABELS, SampleState, Status, read_state
 from napari_nucleiseg.storage import repair, save_labels
 

@@ -34,7 +34,8 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.lock import DatasetLock
 from napari_nucleiseg.models import Model, list_models
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.runs import CURVES, Run
+from napari_nucleiseg.run_folder import CURVES
+from napari_nucleiseg.runs import Run
 from napari_nucleiseg.truth import sort_by_truth
 
 WIDTH, HEIGHT = 1280, 800

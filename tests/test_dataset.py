@@ -4,11 +4,9 @@ import csv
 import os
 import shutil
 import zipfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -21,8 +19,6 @@ from napari_nucleiseg.dataset import (
     read_dataset,
     read_labels,
     read_sample_image,
-    split_by_field,
-    split_test,
 )
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
@@ -314,43 +310,6 @@ def test_a_table_that_may_not_be_read_is_not_told_to_change_its_encoding(tmp_pat
 # --- splitting
 
 
-def made_samples(fields: Sequence[tuple[str, str, int]]) -> tuple[Sample, ...]:
-    """Samples of (field, modality, number), with no image behind them."""
-    return tuple(
-        Sample(f"{field}.{k}", Path("none.png"), (), "kaggle", Path(), modality, field)
-        for field, modality, number in fields
-        for k in range(number)
-    )
-
-
-MIXED = made_samples(
-    [(f"f{k}", "fluorescence", 1 + 3 * (k % 3 == 0)) for k in range(60)]
-    + [(f"s{k}", "stained", 4) for k in range(10)]
-)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_no_field_stands_on_both_sides_and_modalities_keep_their_share(seed: int) -> None:
-    kept, held = split_by_field(MIXED, 0.2, seed)
-    assert set(kept) | set(held) == set(MIXED)
-    assert not {each.field for each in kept} & {each.field for each in held}
-    for modality, total in (("fluorescence", 120), ("stained", 40)):
-        assert sum(each.modality == modality for each in held) == pytest.approx(0.2 * total, abs=2)
-
-
-def test_a_seed_decides_and_the_order_does_not() -> None:
-    held = split_by_field(MIXED, 0.2, 1)[1]
-    assert held == split_by_field(MIXED, 0.2, 1)[1]
-    assert set(held) == set(split_by_field(MIXED[::-1], 0.2, 1)[1])
-    assert held != split_by_field(MIXED, 0.2, 2)[1]
-
-
-@pytest.mark.parametrize(("share", "number"), [(0.0, 0), (0.01, 1), (0.99, 2), (1.0, 3)])
-def test_neither_side_is_empty_by_rounding(share: float, number: int) -> None:
-    samples = made_samples([("a", "", 1), ("b", "", 1), ("c", "", 1)])
-    assert len(split_by_field(samples, share, 0)[1]) == number
-
-
 @pytest.mark.parametrize("between", [",", ";", "\t"])
 def test_a_table_of_any_spreadsheet_is_read(tmp_path: Path, between: str) -> None:
     write_sample(tmp_path / "few" / "a", squares((64, 64), (5, 5)), masks=True)
@@ -359,45 +318,6 @@ def test_a_table_of_any_spreadsheet_is_read(tmp_path: Path, between: str) -> Non
     table.write_text("\n".join(between.join(row) for row in rows), encoding="utf-8-sig")
     (sample,) = read_dataset(tmp_path / "few").samples
     assert (sample.modality, sample.split) == ("stained", "test")
-
-
-def test_a_single_field_is_kept() -> None:
-    samples = made_samples([("a", "", 4)])
-    assert split_by_field(samples, 0.5, 0) == (samples, ())
-
-
-def test_nothing_splits_into_nothing() -> None:
-    assert split_by_field((), 0.5, 0) == ((), ())
-    assert split_test(()) == ((), ())
-
-
-def test_crops_without_a_table_stay_together(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for number in range(6):
-        whole = cv2.GaussianBlur(rng.normal(128, 500, (128, 128)), (0, 0), 3).clip(0, 255)
-        halves = np.split(whole.astype(np.uint8), 2, axis=1)
-        for side, half in zip("lr", halves, strict=True):
-            save(tmp_path / f"{side}{number}.png", half)
-    samples = read_dataset(tmp_path).samples
-    for seed in range(3):
-        _, held = split_by_field(samples, 0.5, seed)
-        assert len(held) == 6
-        assert len({each.id[1:] for each in held}) == 3
-
-
-def test_fields_may_be_given() -> None:
-    samples = made_samples([("a", "", 2), ("b", "", 2)])
-    together = {each.id: each.id[-1] for each in samples}
-    _, held = split_by_field(samples, 0.5, 0, together)
-    assert len({each.id[-1] for each in held}) == 1
-
-
-def test_test_samples_take_their_fields_along() -> None:
-    samples = made_samples([("a", "", 3), ("b", "", 2)])
-    samples = (replace(samples[0], split="test"), *samples[1:])
-    rest, test = split_test(samples)
-    assert test == samples[:1]
-    assert rest == samples[3:]
 
 
 # --- the real data

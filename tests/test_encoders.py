@@ -17,7 +17,7 @@ PHOTOGRAPHS = {"kernel": np.zeros(1, np.float32)}
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_nucleiseg.nn.classic.imagenet_encoder", lambda: None)
-    monkeypatch.setattr("napari_nucleiseg.nn.classic.encoder_weights", dict)
+    monkeypatch.setattr("napari_nucleiseg.nn.classic.encoder_part", dict)
 
 
 def test_where_imagenet_cannot_be_downloaded_it_is_the_shipped_model_s_and_that_is_said(

@@ -121,7 +121,7 @@ def test_a_name_that_is_too_long_for_a_file_is_a_problem_and_the_others_go_on(
 
 def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(BadInput, match="--out"):
+    with pytest.raises(BadInput, match="name another"):
         list(write_predictions([], [], tmp_path / "file" / "out", "tiny"))
 
 

@@ -16,16 +16,16 @@ import pytest
 from napari_nucleiseg import lock
 from napari_nucleiseg.atomic import SaveFailed
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.lock import LOCK, DatasetLock, DatasetLocked, RunLock
+from napari_nucleiseg.lock import LOCK, DatasetLock, FolderLocked, RunLock
 
 HUGE = b'{"host": "h", "pid": 1e999, "user": "u", "since": ""}'
 HOLD = """
 import sys
 from pathlib import Path
-from napari_nucleiseg.lock import DatasetLock, DatasetLocked
+from napari_nucleiseg.lock import DatasetLock, FolderLocked
 try:
     held = DatasetLock.acquire(Path(sys.argv[1]))
-except DatasetLocked as error:
+except FolderLocked as error:
     print(error, flush=True)
 else:
     print("held", flush=True)
@@ -55,7 +55,7 @@ def write_holder(root: Path, host: str, pid: int) -> None:
 
 def test_held_and_released(tmp_path: Path) -> None:
     with DatasetLock.acquire(tmp_path) as held:
-        with pytest.raises(DatasetLocked, match=f"process {os.getpid()}"):
+        with pytest.raises(FolderLocked, match=f"process {os.getpid()}"):
             DatasetLock.acquire(tmp_path)
         held.release()
         held.release()
@@ -67,7 +67,7 @@ def test_held_and_released(tmp_path: Path) -> None:
 def test_two_processes_contend(tmp_path: Path) -> None:
     with other_process(tmp_path) as (other, said):
         assert said == "held"
-        with pytest.raises(DatasetLocked) as caught:
+        with pytest.raises(FolderLocked) as caught:
             DatasetLock.acquire(tmp_path)
         assert isinstance(caught.value, BadInput)
         for part in (str(tmp_path), socket.gethostname(), f"process {other.pid}", "close it"):
@@ -106,7 +106,7 @@ def test_only_one_of_many_gets_it(tmp_path: Path) -> None:
 def test_another_host_is_respected_until_its_lock_is_deleted(tmp_path: Path) -> None:
     write_holder(tmp_path, "microscope-pc", 12)
     before = (tmp_path / LOCK).read_bytes()
-    with pytest.raises(DatasetLocked, match="ana on microscope-pc") as caught:
+    with pytest.raises(FolderLocked, match="ana on microscope-pc") as caught:
         DatasetLock.acquire(tmp_path)
     assert f"delete {tmp_path / LOCK}" in str(caught.value)
     assert (tmp_path / LOCK).read_bytes() == before
@@ -135,7 +135,7 @@ def test_a_disk_without_locks_goes_by_the_process_id(
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
     write_holder(tmp_path, socket.gethostname(), os.getppid())
-    with pytest.raises(DatasetLocked):
+    with pytest.raises(FolderLocked):
         DatasetLock.acquire(tmp_path)
     write_holder(tmp_path, socket.gethostname(), 2**22 + 1)
     DatasetLock.acquire(tmp_path).release()
@@ -154,7 +154,7 @@ def test_a_lock_file_deleted_while_it_is_taken_is_no_lock(
         return take(descriptor)
 
     monkeypatch.setattr(lock, "_lock", delete_once)
-    with DatasetLock.acquire(tmp_path), pytest.raises(DatasetLocked):
+    with DatasetLock.acquire(tmp_path), pytest.raises(FolderLocked):
         DatasetLock.acquire(tmp_path)
 
 
@@ -184,7 +184,7 @@ def test_a_stopped_holder_keeps_the_lock(tmp_path: Path) -> None:
     with other_process(tmp_path) as (other, said):
         assert said == "held"
         other.send_signal(signal.SIGSTOP)
-        with pytest.raises(DatasetLocked):
+        with pytest.raises(FolderLocked):
             DatasetLock.acquire(tmp_path)
 
 
@@ -193,7 +193,7 @@ def test_a_run_is_held_while_its_training_lives(tmp_path: Path) -> None:
     with other_process(tmp_path) as (process, said):
         assert said == "held"
         assert RunLock.is_held(tmp_path)
-        with pytest.raises(DatasetLocked, match=rf"is being trained by .*{process.pid}"):
+        with pytest.raises(FolderLocked, match=rf"is being trained by .*{process.pid}"):
             RunLock.acquire(tmp_path)
         process.kill()
         process.wait()
@@ -214,7 +214,7 @@ def test_a_run_killed_on_another_computer_goes_on_here_if_the_disk_has_locks(
     write_holder(tmp_path, "node-7", 12)
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", no_locks)
-        with pytest.raises(DatasetLocked, match=f"delete {tmp_path / LOCK}"):
+        with pytest.raises(FolderLocked, match=f"delete {tmp_path / LOCK}"):
             RunLock.acquire(tmp_path)
     with RunLock.acquire(tmp_path):
         assert RunLock.is_held(tmp_path)

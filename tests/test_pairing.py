@@ -49,4 +49,4 @@ def test_of_two_endings_the_one_that_loses_nothing_is_kept() -> None:
     kept, problems = one_for_each_stem([Path("a.jpg"), Path("a.tif"), Path("b.jpg")])
     assert kept == [Path("a.tif"), Path("b.jpg")]
     assert len(problems) == 1
-    assert "a.jpg has the name of a.tif" in problems[0]
+    assert "a.jpg differs from a.tif only in its suffix" in problems[0]

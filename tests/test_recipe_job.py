@@ -14,11 +14,11 @@ import pytest
 from napari_nucleiseg.cli import main
 from napari_nucleiseg.config import PredictConfig, RecipeConfig
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.learned import learned_by
 from napari_nucleiseg.models import check_model_folder, find_model
 from napari_nucleiseg.nn.checkpoints import read_checkpoint
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.recipe_job import RecipeRequest, train_by_recipe
-from napari_nucleiseg.splits import learned_by
 from napari_nucleiseg.synthetic import make_image
 
 pytestmark = pytest.mark.tensorflow

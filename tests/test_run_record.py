@@ -125,7 +125,7 @@ def test_one_training_at_a_time_writes_to_a_run(tmp_path: Path) -> None:
 
 def test_a_file_is_no_folder_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
-    with pytest.raises(BadInput, match="name another --out"), writing_alone(tmp_path / "run"):
+    with pytest.raises(BadInput, match="name another path"), writing_alone(tmp_path / "run"):
         pytest.fail("it was trained")
     assert (tmp_path / "run").read_text() == "mine"
 

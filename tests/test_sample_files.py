@@ -12,7 +12,7 @@ from PIL import Image
 from napari_nucleiseg import sample_files
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.lock import DatasetLock, DatasetLocked
+from napari_nucleiseg.lock import DatasetLock, FolderLocked
 from napari_nucleiseg.recovery import write_recovery
 from napari_nucleiseg.sample_files import (
     Origin,
@@ -144,7 +144,7 @@ def test_a_dataset_that_is_held_opens_read_only(folder):
 
 
 def test_a_folder_for_corrections_is_made_and_locked(tmp_path):
-    with lock_folder(tmp_path / "new" / "folder"), pytest.raises(DatasetLocked):
+    with lock_folder(tmp_path / "new" / "folder"), pytest.raises(FolderLocked):
         lock_folder(tmp_path / "new" / "folder")
 
 

@@ -105,7 +105,7 @@ def test_nothing_is_written_where_a_dataset_was(bare, folder):
     for write in (save_work, save_recovery):
         with pytest.raises(SaveFailed, match="is not there any more"):
             write(work(bare, LABELS))
-    with pytest.raises(SaveFailed, match="its image is gone"):
+    with pytest.raises(SaveFailed, match="is not there any more: put the dataset back"):
         save_prediction(bare, bare.folder, LABELS, "a model")
     assert not folder.exists()
 

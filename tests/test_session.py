@@ -10,7 +10,7 @@ from tiny_models import write_tiny_model
 from napari_nucleiseg import kept_maps
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.lock import DatasetLock, DatasetLocked
+from napari_nucleiseg.lock import DatasetLock, FolderLocked
 from napari_nucleiseg.sample_saving import Work
 from napari_nucleiseg.session import Session, neighbour, session_for
 from napari_nucleiseg.state import Status
@@ -140,7 +140,7 @@ def test_another_folder_takes_all_further_corrections(session, tmp_path):
     assert (elsewhere / "b" / "labels.tif").exists()
     assert not (session["b"].folder / "labels.tif").exists()
     assert session.read(session["b"]).labels.any()
-    with pytest.raises(DatasetLocked):
+    with pytest.raises(FolderLocked):
         DatasetLock.acquire(elsewhere)
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,18 +14,17 @@ from tiny_models import write_tiny_model
 
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
+from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.learned import held_out_by
 from napari_nucleiseg.models import Model
 from napari_nucleiseg.splits import (
     MOST_OLD,
-    held_out_by,
     judges,
-    known_to,
-    learned_before,
     notes,
-    seen_by,
+    split_by_field,
     split_samples,
-    warn_of_known,
+    split_test,
     with_truth,
 )
 from napari_nucleiseg.state import SampleState, Status, write_state
@@ -109,81 +110,88 @@ def test_nothing_to_hold_out_by_the_config_holds_out_a_field_all_the_same(datase
     assert (len(split["train"]), len(split["validation"])) == (11, 1)
 
 
+# --- fields
+
+
+def made_samples(fields: Sequence[tuple[str, str, int]]) -> tuple[Sample, ...]:
+    """Samples of (field, modality, number), with no image behind them."""
+    return tuple(
+        Sample(f"{field}.{k}", Path("none.png"), (), "kaggle", Path(), modality, field)
+        for field, modality, number in fields
+        for k in range(number)
+    )
+
+
+MIXED = made_samples(
+    [(f"f{k}", "fluorescence", 1 + 3 * (k % 3 == 0)) for k in range(60)]
+    + [(f"s{k}", "stained", 4) for k in range(10)]
+)
+FIELDS = {each.id: each.field for each in MIXED}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_field_stands_on_both_sides_and_modalities_keep_their_share(seed: int) -> None:
+    kept, held = split_by_field(MIXED, 0.2, seed, FIELDS)
+    assert set(kept) | set(held) == set(MIXED)
+    assert not {each.field for each in kept} & {each.field for each in held}
+    for modality, total in (("fluorescence", 120), ("stained", 40)):
+        assert sum(each.modality == modality for each in held) == pytest.approx(0.2 * total, abs=2)
+
+
+def test_a_seed_decides_and_the_order_does_not() -> None:
+    held = split_by_field(MIXED, 0.2, 1, FIELDS)[1]
+    assert held == split_by_field(MIXED, 0.2, 1, FIELDS)[1]
+    assert set(held) == set(split_by_field(MIXED[::-1], 0.2, 1, FIELDS)[1])
+    assert held != split_by_field(MIXED, 0.2, 2, FIELDS)[1]
+
+
+@pytest.mark.parametrize(("share", "number"), [(0.0, 0), (0.01, 1), (0.99, 2), (1.0, 3)])
+def test_neither_side_is_empty_by_rounding(share: float, number: int) -> None:
+    samples = made_samples([("a", "", 1), ("b", "", 1), ("c", "", 1)])
+    assert len(split_by_field(samples, share, 0, find_fields(samples))[1]) == number
+
+
+def test_a_single_field_is_kept() -> None:
+    samples = made_samples([("a", "", 4)])
+    assert split_by_field(samples, 0.5, 0, find_fields(samples)) == (samples, ())
+
+
+def test_nothing_splits_into_nothing() -> None:
+    assert split_by_field((), 0.5, 0, {}) == ((), ())
+    assert split_test((), {}) == ((), ())
+
+
+def test_crops_without_a_table_stay_together(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        whole = cv2.GaussianBlur(rng.normal(128, 500, (128, 128)), (0, 0), 3).clip(0, 255)
+        halves = np.split(whole.astype(np.uint8), 2, axis=1)
+        for side, half in zip("lr", halves, strict=True):
+            Image.fromarray(half).save(tmp_path / f"{side}{number}.png")
+    samples = read_dataset(tmp_path).samples
+    fields = find_fields(samples)
+    for seed in range(3):
+        _, held = split_by_field(samples, 0.5, seed, fields)
+        assert len(held) == 6
+        assert len({each.id[1:] for each in held}) == 3
+
+
+def test_fields_may_be_given() -> None:
+    samples = made_samples([("a", "", 2), ("b", "", 2)])
+    together = {each.id: each.id[-1] for each in samples}
+    _, held = split_by_field(samples, 0.5, 0, together)
+    assert len({each.id[-1] for each in held}) == 1
+
+
+def test_test_samples_take_their_fields_along() -> None:
+    samples = made_samples([("a", "", 3), ("b", "", 2)])
+    samples = (replace(samples[0], split="test"), *samples[1:])
+    rest, test = split_test(samples, find_fields(samples))
+    assert test == samples[:1]
+    assert rest == samples[3:]
+
+
 # --- what the old model has learned from
-
-
-def test_what_a_model_learned_from_is_found_by_dataset_and_id(
-    dataset: Path, tmp_path: Path
-) -> None:
-    samples = samples_of(dataset)
-    split = {"train": ["a", "b", "gone"], "validation": ["c"], "old": ["d"]}
-    model = base_model(tmp_path, dataset="cells", split=split)
-    assert ids(learned_before(model, dataset, samples)) == ["a", "b", "d"]
-    elsewhere = base_model(tmp_path, dataset="others", split=split)
-    assert learned_before(elsewhere, dataset, samples) == []
-    assert learned_before(None, dataset, samples) == []
-    assert learned_before(base_model(tmp_path), dataset, samples) == []
-    bare = tuple(replace(each, mask_paths=()) for each in samples)
-    assert learned_before(model, dataset, bare) == []
-
-
-def test_what_a_model_learned_from_is_found_in_a_renamed_copy_by_the_files_sizes(
-    dataset: Path, tmp_path: Path
-) -> None:
-    """But not in a folder that uses the same ids for other images."""
-    samples = samples_of(dataset)
-    sizes = {each.id: each.image_path.stat().st_size for each in samples[:4]}
-    split = {"train": ["a", "b"], "old": ["d"]}
-    model = base_model(tmp_path, dataset="before", split=split, image_bytes=sizes)
-    assert ids(learned_before(model, dataset, samples)) == ["a", "b", "d"]
-    samples[1].image_path.write_bytes(b"another image")
-    assert ids(learned_before(model, dataset, samples)) == ["a", "d"]
-    samples[1].image_path.unlink()
-    assert ids(learned_before(model, dataset, samples)) == ["a", "d"]
-
-
-def test_other_images_in_a_folder_of_the_same_name_are_not_taken_for_those(
-    dataset: Path, tmp_path: Path
-) -> None:
-    others = dict.fromkeys("abcdefghijkl", 1)
-    split = {"train": list("abcdefghijkl")}
-    model = base_model(tmp_path, dataset="cells", split=split, image_bytes=others)
-    assert learned_before(model, dataset, samples_of(dataset)) == []
-
-
-def test_what_the_models_before_it_learned_from_is_known_to_a_model(
-    dataset: Path, tmp_path: Path
-) -> None:
-    samples = samples_of(dataset)
-    sizes = {each.id: each.image_path.stat().st_size for each in samples[:2]}
-    learned = {**sizes, "c": None, "d": 1}
-    model = base_model(tmp_path, dataset="cells", split={"train": ["b"]}, learned=learned)
-    assert ids(known_to(model, "cells", samples)) == ["a", "b", "c"]
-    assert ids(known_to(model, "elsewhere", samples)) == ["a", "b"], "of c no size is recorded"
-
-
-def test_what_a_model_was_tuned_on_it_has_seen_and_what_the_models_before_it_learned_from(
-    dataset: Path, tmp_path: Path
-) -> None:
-    """But not other images that have the same ids."""
-    opened = read_dataset(dataset)
-    learned = {"a": opened.samples[0].image_path.stat().st_size, "b": 1}
-    split = {"train": ["gone"], "validation": ["c"]}
-    model = base_model(tmp_path, dataset="cells", split=split, learned=learned)
-    assert ids(seen_by(model, opened, opened.samples)) == ["a", "c"]
-    above = base_model(tmp_path, dataset=tmp_path.name, split=split, learned=learned)
-    found = replace(opened, path=tmp_path)
-    assert ids(seen_by(above, found, opened.samples)) == ["a", "c"], "it was opened from above"
-    elsewhere = base_model(tmp_path, dataset="others", split=split, image_bytes={"gone": 1})
-    assert seen_by(elsewhere, opened, opened.samples) == []
-
-
-def test_it_is_said_how_many_images_a_model_learned_from(dataset: Path, tmp_path: Path) -> None:
-    samples = samples_of(dataset)
-    model = base_model(tmp_path, dataset="cells", split={"train": ["a", "b"]})
-    assert warn_of_known(model, dataset, samples).startswith("2 of 12 images were learned from")
-    assert warn_of_known(model, dataset, samples[1:]).startswith("1 of 11 images was learned from")
-    assert warn_of_known(model, dataset, samples[2:]) == ""
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import labels_sha256, read_label_tif, write_label_image
-from napari_nucleiseg.mask_files import encode_masks
+from napari_nucleiseg.mask_png import encode_masks
 from napari_nucleiseg.state import SampleState, Status, read_state, write_state
 from napari_nucleiseg.storage import read_prediction, repair, save_labels, write_prediction
 

@@ -5,8 +5,8 @@ it in its group. `pyproject.toml` has the exact order, and a test keeps it.
 
 ========== =====================================================================
 base       config (every parameter, once), errors, progress; cgroup, _cv2, _ort
-writing    atomic, folder_swap: whole or not at all
-files      decoders, images, spans; label_files, mask_files
+writing    atomic, folder_swap, json_files: whole or not at all
+files      decoders, images, spans; label_files, mask_files, mask_png
 saving     state, storage, recovery, lock: what is written, so that nothing is lost;
            prediction_notes: what tells a prediction from a drawing
 samples    folder_entries, layouts, pairing: which files of a folder belong together;
@@ -21,8 +21,8 @@ models     models, model_check, onnx_check, weights_file, self_test; device:
 maps       predictor, runner, tiles: maps of an image of any size
 nn         networks, training, export: the only package that knows Keras
 jobs       predicting and evaluating as generators of progress
-training   presets, free_memory, splits, run_folder, run_record, encoders, train_job,
-           recipe_job, h5_job, runs, comparison
+training   presets, free_memory, splits, learned, run_folder, run_record, encoders,
+           train_job, recipe_job, h5_job, runs, comparison
 info       versions, devices and folders
 engine     engine, engine_jobs, engine_process, engine_child, engine_wire:
            the child process for jobs that need Keras

@@ -1,4 +1,4 @@
-"""ONNX Runtime, imported so that it tells nobody of it.
+"""ONNX Runtime, imported with its telemetry switched off.
 
 Its official builds keep an id of the machine and send traces (processor, path of the Python
 program, times) to Microsoft, unless this variable stood before the import. All modules write

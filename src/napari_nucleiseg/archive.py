@@ -22,7 +22,7 @@ from napari_nucleiseg.atomic import discard, stage_folder
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress
 
-MAX_RATIO = 100
+_MAX_RATIO = 100
 """An archive that unfolds to more than this many times its size is refused."""
 MAX_MEMBERS = 1_000_000
 
@@ -43,13 +43,8 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 1000
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10))}
 
 
-def extracted_folder(archive: Path, parent: Path) -> Path:
-    """Return where `extract` puts an archive: a folder of its name in `parent`."""
-    return parent / archive.stem
-
-
 def extract(archive: Path, parent: Path, *, along: Sequence[Path] = ()) -> Iterator[Progress]:
-    """Extract a zip archive into a folder of its name.
+    """Extract a zip archive into a folder of its name in `parent`.
 
     Nothing is done where that was done before. Hidden files and ``__MACOSX`` are left out.
 
@@ -72,9 +67,9 @@ def extract(archive: Path, parent: Path, *, along: Sequence[Path] = ()) -> Itera
         If the archive is damaged or unsafe, the folder exists with other content, or it
         cannot be written. Nothing is left behind then.
     """
-    folder = extracted_folder(archive, parent)
+    folder = parent / archive.stem
     with _opened(archive) as opened:
-        members = checked_members(archive, opened)
+        members = _checked_members(archive, opened)
         mark = _digest(members)
         if os.path.lexists(folder):
             _check_mark(archive, folder, mark)
@@ -92,7 +87,7 @@ def check_archive(archive: Path) -> None:
         If it is damaged or unsafe.
     """
     with _opened(archive) as opened:
-        checked_members(archive, opened)
+        _checked_members(archive, opened)
         try:
             bad = opened.testzip()
         except (*_DAMAGED, OSError) as error:
@@ -104,7 +99,7 @@ def check_archive(archive: Path) -> None:
 def _opened(archive: Path) -> zipfile.ZipFile:
     try:
         if not stat.S_ISREG(os.stat(archive).st_mode):
-            raise BadInput(f"{archive} is not a regular file; expected a zip archive.")
+            raise BadInput(f"{archive} is not a regular file; expected a zip archive: name one.")
         return zipfile.ZipFile(archive)
     except OSError as error:
         raise BadInput(
@@ -118,7 +113,7 @@ def _damaged(archive: Path, reason: object) -> BadInput:
     return BadInput(f"{archive} is no whole zip archive ({reason}): download or copy it again.")
 
 
-def checked_members(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def _checked_members(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """List the files of an archive, if all of it may be extracted.
 
     Raises
@@ -136,10 +131,10 @@ def checked_members(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipI
                 "get it from a source you trust, or pack it again with other names."
             )
     total, size = sum(info.file_size for info in infos), archive.stat().st_size
-    if total > MAX_RATIO * size or len(infos) > MAX_MEMBERS:
+    if total > _MAX_RATIO * size or len(infos) > MAX_MEMBERS:
         raise BadInput(
             f"{archive} would unfold from {size} to {total} bytes in {len(infos)} files; at most "
-            f"{MAX_RATIO} times its size and {MAX_MEMBERS} files are extracted: extract it "
+            f"{_MAX_RATIO} times its size and {MAX_MEMBERS} files are extracted: extract it "
             "yourself if you trust it, and open the folder."
         )
     files = [info for info in infos if not info.is_dir() and not _is_hidden(info.filename)]

@@ -46,7 +46,7 @@ class SaveFailed(BadInput):
 
 
 class NameTooLong(SaveFailed):
-    """Something has a name that the disk does not take; others beside it may be saved."""
+    """The name is too long for the disk; other files may still be saved."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Corrections that were saved elsewhere, back to the images of their dataset."""
+"""Bringing corrections that were saved elsewhere back into their dataset."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -48,9 +47,10 @@ def add_evaluate(commands: Any) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.dataset import read_dataset
     from napari_nucleiseg.jobs import evaluate
+    from napari_nucleiseg.json_files import write_json
+    from napari_nucleiseg.learned import warn_of_known
     from napari_nucleiseg.models import find_model
     from napari_nucleiseg.predictor import Predictor
-    from napari_nucleiseg.splits import warn_of_known
 
     if arguments.worst < 0:
         raise WrongOption(f"--worst is {arguments.worst}; expected 0 or more.")
@@ -81,7 +81,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             "skipped": [*skipped, *problems],
             "warning": warning,
         }
-        _write_json(arguments.json, {**told, **result})
+        write_json(arguments.json.absolute(), {**told, **result})
     return SKIPPED if problems or skipped else OK
 
 
@@ -103,6 +103,8 @@ def _chosen(
 
 
 def _print_evaluation(result: dict[str, Any], worst: int, warning: str) -> None:
+    from napari_nucleiseg.metrics import AT_50_70_90
+
     header = ("images", "AP .5", "AP .7", "AP .9", "mean AP", "F1", "PQ", "Dice", "accuracy")
     modalities = result["by_modality"]
     # Without a table all are of one unknown kind, and a row of it would be the first again.
@@ -110,7 +112,7 @@ def _print_evaluation(result: dict[str, Any], worst: int, warning: str) -> None:
     rows = []
     for name, group in groups.items():
         mean = group["mean"]
-        ap = [mean["ap"][index] for index in (0, 4, 8)]
+        ap = [mean["ap"][index] for index in AT_50_70_90]
         others = [
             mean[key] for key in ("mean_ap", "f1", "panoptic_quality", "dice", "pixel_accuracy")
         ]
@@ -148,16 +150,7 @@ def _check_json_place(path: Path) -> None:
 
 
 def _is_scores(path: Path) -> bool:
-    if not os.path.isfile(path):
-        return False
-    try:
-        written = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
+    from napari_nucleiseg.json_files import read_json
+
+    written = read_json(path) if os.path.isfile(path) else None
     return isinstance(written, dict) and {"model", "summary", "by_modality"} <= written.keys()
-
-
-def _write_json(path: Path, content: Any) -> None:
-    from napari_nucleiseg.atomic import write_bytes_atomically
-
-    write_bytes_atomically(path.absolute(), json.dumps(content, indent=1).encode())

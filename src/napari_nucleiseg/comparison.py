@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,16 +14,16 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
 from napari_nucleiseg.layouts import Sample
-from napari_nucleiseg.metrics import Interval, Scores, bootstrap_interval
+from napari_nucleiseg.learned import dataset_of, held_out_by, known_to
+from napari_nucleiseg.metrics import AT_50_70_90, Interval, Scores, bootstrap_interval
 from napari_nucleiseg.models import Model, check_model_folder
-from napari_nucleiseg.overlay import encode_png, overlay
+from napari_nucleiseg.overlay import encode_png, middle, overlay
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.splits import dataset_of, held_out_by, known_to
 
 _EDGE = 384  # px of a picture: two of them stand side by side in a dock
 ENOUGH_FIELDS = 5
-"""From fewer fields no interval can be drawn that means anything."""
+"""Fewest fields of view for an interval that means anything."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Comparison:
         """Give old and new mean over the images of each score, by its name."""
         return {name: self._means_of(read) for name, read in SCORES.items()}
 
-    def _means_of(self, read: Any) -> tuple[float | None, float]:
+    def _means_of(self, read: Callable[[Scores], float]) -> tuple[float | None, float]:
         new = float(np.mean([read(each.new) for each in self.images]))
         old = [read(each.old) for each in self.images if each.old is not None]
         return (float(np.mean(old)) if old else None), new
@@ -93,10 +92,11 @@ class Comparison:
         return bootstrap_interval(gains, groups=[_field(each.sample) for each in self.images])
 
 
+_AT_50, _AT_70, _AT_90 = AT_50_70_90
 SCORES = {
-    "AP .5": lambda scores: scores.ap[0],
-    "AP .7": lambda scores: scores.ap[4],
-    "AP .9": lambda scores: scores.ap[8],
+    "AP .5": lambda scores: scores.ap[_AT_50],
+    "AP .7": lambda scores: scores.ap[_AT_70],
+    "AP .9": lambda scores: scores.ap[_AT_90],
     "Mean AP": lambda scores: scores.mean_ap,
     "F1": lambda scores: scores.f1,
     "Dice": lambda scores: scores.dice,
@@ -140,7 +140,7 @@ def _field(sample: Sample) -> str:
 
 def compare(
     samples: Sequence[Sample], new: Model, old: Model | None, config: PredictConfig
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Score two models on the same samples.
 
     Yields
@@ -218,8 +218,8 @@ def _judged(sample: Sample, new: tuple[Scores, bytes], old: tuple[Scores, bytes]
 
 def _scores(
     samples: Sequence[Sample], model: Model, config: PredictConfig, first: int, total: int
-) -> Any:
-    """Score one model; a generator of Progress that returns Scores and a picture by id."""
+) -> Generator[Progress, None, dict[str, tuple[Scores, bytes]]]:
+    """Score one model; returns scores and a picture (PNG) by the sample's id."""
     found: dict[str, tuple[Scores, bytes]] = {}
     by_id = {each.id: each for each in samples}
     for step in evaluate(samples, Predictor(model), config, model.decode):
@@ -232,6 +232,4 @@ def _scores(
 
 
 def _draw(image: np.ndarray, labels: np.ndarray) -> bytes:
-    height, width = labels.shape
-    top, left = max(0, height - _EDGE) // 2, max(0, width - _EDGE) // 2
-    return encode_png(overlay(image, labels)[top : top + _EDGE, left : left + _EDGE])
+    return encode_png(overlay(image, labels)[middle(labels.shape, _EDGE)])

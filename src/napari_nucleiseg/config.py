@@ -7,6 +7,7 @@ the command line's flags and the forms in the docks are made from these fields.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,20 @@ class Config:
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):  # type: ignore[arg-type]
             _check(each, getattr(self, each.name))
+
+
+def changed_values(before: Mapping[str, Any], now: Config) -> dict[str, tuple[Any, Any]]:
+    """Compare a config with the recorded values of another one of its kind.
+
+    Returns
+    -------
+    dict of str to (before, now)
+        Of the parameters that differ. One that is not in the record, because there was none
+        yet, had what is its default now.
+    """
+    before = {**dataclasses.asdict(type(now)()), **before}  # type: ignore[call-overload]
+    values = dataclasses.asdict(now)  # type: ignore[call-overload]
+    return {name: (before[name], value) for name, value in values.items() if value != before[name]}
 
 
 def _check(each: dataclasses.Field[Any], value: Any) -> None:
@@ -151,22 +166,21 @@ class TrainConfig(Config):
     weight_decay: float = parameter(1e-4, "Weight decay of AdamW.", low=0.0, high=1.0)
     ema: float = parameter(
         0.998,
-        "Decay a step of the moving average of the weights that is validated and kept.",
+        "Decay per step of the moving average of the weights; the average is validated and kept.",
         low=0.0,
         high=0.99999,
     )
     refine_steps: int = parameter(
         0,
-        "Of the steps, those at the end that see most crops as they are: what a network learns "
-        "from changed images fits real ones a little less (He et al. 2019).",
+        # What a network learns of augmented images fits real ones less (He et al. 2019).
+        "Steps at the end of the training in which most crops are not augmented.",
         low=0,
         high=1_000_000,
     )
     share_of_new: float = parameter(
         1.0,
-        "How far from the weights of the model that it starts from to the trained ones those lie "
-        "that are validated and kept; 0.5 is their mean. 2/3 at most where images are mixed in "
-        "that the model has learned from.",
+        "Share of the trained weights in their average with the start's: 1 keeps the trained "
+        "ones, 0.5 the mean. At most 2/3 where images that the start learned from are mixed in.",
         low=0.1,
         high=1.0,
     )
@@ -176,8 +190,8 @@ class TrainConfig(Config):
     freeze_encoder: bool = parameter(False, "Train the decoder only.")
     freeze_norm: bool = parameter(
         False,
-        "Keep the BatchNorm layers of the model to start from as they are: a few images tell "
-        "little of what they average.",
+        "Keep the BatchNorm layers of the starting model unchanged: a few images are too few to "
+        "estimate them.",
     )
     patience: int = parameter(
         0,

@@ -1,4 +1,4 @@
-"""An image cut at several levels, and what of it stays when the image changes a little."""
+"""Connected parts of an image above given levels, cached while it changes only below them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Cut:
     parts : (n,) int32
         The part, from 1, that each run belongs to. Parts touch at no edge and no corner.
     areas : (parts + 1,) float64
-        Pixels of each part; of none for 0.
+        Pixels of each part; entry 0 is 0.
     """
 
     starts: np.ndarray
@@ -43,7 +43,13 @@ class Cuts:
         self._numbers = np.empty((0, 0), np.int32)
 
     def take(self, image: np.ndarray) -> None:
-        """Go on to an image (H, W) uint8, which must not change from now on."""
+        """Set the image to cut; cuts that the change cannot alter are kept.
+
+        Parameters
+        ----------
+        image : (H, W) uint8
+            Must not be written to from now on.
+        """
         before, self._image = self._image, image
         if before.shape != image.shape or not image.size:
             self._cuts = {}
@@ -55,7 +61,7 @@ class Cuts:
             self._cuts = {level: cut for level, cut in self._cuts.items() if level >= highest}
 
     def at(self, level: int) -> Cut:
-        """Cut the image: the parts of it above a level."""
+        """Give the parts of the image above a level, 0 to 255."""
         if level not in self._cuts:
             self._cuts[level] = self._cut(level)
         return self._cuts[level]

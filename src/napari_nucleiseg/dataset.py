@@ -1,10 +1,8 @@
-"""Datasets: samples of a folder, their images and nuclei, and splitting them by field."""
+"""Datasets: samples of a folder, their images and nuclei."""
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -14,12 +12,12 @@ import numpy as np
 from napari_nucleiseg.annotations import check_size, merge_masks, read_merged
 from napari_nucleiseg.archive import extract
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.images import read_image, read_image_size
 from napari_nucleiseg.label_files import read_label_tif
 from napari_nucleiseg.layouts import Found, Sample, find_samples, single_image
 from napari_nucleiseg.prediction_notes import read_note
 from napari_nucleiseg.sample_table import TABLE, find_table, with_table
+from napari_nucleiseg.state import LABELS
 
 _TIFF = (".tif", ".tiff")
 
@@ -153,7 +151,7 @@ def read_labels(sample: Sample, shape: tuple[int, int] | None = None) -> np.ndar
     BadInput
         If masks cannot be read or are of another size than the image.
     """
-    corrected = sample.folder / "labels.tif"
+    corrected = sample.folder / LABELS
     size = shape or read_image_size(sample.image_path)
     if _is_there(corrected):
         labels = read_label_tif(corrected)
@@ -177,88 +175,3 @@ def _is_there(path: Path) -> bool:
             f"{path} cannot be read ({error.strerror}); check that you may read it."
         ) from error
     return True
-
-
-# --- splitting
-
-
-def split_by_field(
-    samples: Sequence[Sample],
-    share: float,
-    seed: int,
-    fields: Mapping[str, str] | None = None,
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
-    """Hold out whole fields of view, about the same share of each modality.
-
-    Parameters
-    ----------
-    samples : sequence of Sample
-    share : float
-        Share of the samples to hold out, in [0, 1].
-    seed : int
-        The same seed gives the same split, whatever the order of `samples`.
-    fields : mapping of str to str, optional
-        Field for each sample's id; by default `find_fields` reads all images to find out.
-        A table's fields alone may not do: half the neighbours in DSB2018 are not in it.
-
-    Returns
-    -------
-    kept, held_out : tuple of Sample
-        Both in the order of `samples`. Where `share` is neither 0 nor 1, none is empty,
-        unless all samples are of one field: then `held_out` is.
-    """
-    fields = find_fields(samples) if fields is None else fields
-    members: dict[str, list[Sample]] = defaultdict(list)
-    for each in samples:
-        members[fields[each.id]].append(each)
-    held = _choose_fields(members, share, np.random.default_rng(seed))
-    if 0 < share < 1 and len(held) in (0, len(members)) and members:
-        smallest = min(sorted(members), key=lambda name: len(members[name]))
-        held = held ^ {smallest} if len(members) > 1 else set()
-    return (
-        tuple(each for each in samples if fields[each.id] not in held),
-        tuple(each for each in samples if fields[each.id] in held),
-    )
-
-
-def _choose_fields(
-    members: Mapping[str, Sequence[Sample]], share: float, rng: np.random.Generator
-) -> set[str]:
-    """Draw fields of each modality until their samples are nearest to the share."""
-    by_modality: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(members):
-        by_modality[min(each.modality for each in members[name])].append(name)
-    held: set[str] = set()
-    for modality in sorted(by_modality):
-        names = by_modality[modality]
-        wanted = share * sum(len(members[name]) for name in names)
-        for name in rng.permutation(names).tolist():
-            if len(members[name]) < 2 * wanted:
-                held.add(name)
-                wanted -= len(members[name])
-    return held
-
-
-def split_test(
-    samples: Sequence[Sample], fields: Mapping[str, str] | None = None
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
-    """Part the test samples from those that may be trained on.
-
-    Parameters
-    ----------
-    samples : sequence of Sample
-    fields : mapping of str to str, optional
-        As in `split_by_field`.
-
-    Returns
-    -------
-    rest, test : tuple of Sample
-        `test` are the samples whose split is "test". `rest` are the others without those
-        of a field that has a test sample: these are in neither.
-    """
-    test = tuple(each for each in samples if each.split == "test")
-    if not test:
-        return tuple(samples), ()
-    fields = find_fields(samples) if fields is None else fields
-    seen = {fields[each.id] for each in test}
-    return tuple(each for each in samples if fields[each.id] not in seen), test

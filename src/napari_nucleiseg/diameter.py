@@ -11,16 +11,16 @@ from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.numbering import number
 
-ENOUGH = 3  # nuclei: fewer say nothing of the others
-MAX_EDGE = 2048  # px: of a larger image, the centre is measured
-MIN_CORE = 5  # px²
-CORE = 0.4
+_ENOUGH = 3  # nuclei: fewer say nothing of the others
+_MAX_EDGE = 2048  # px: of a larger image, the centre is measured
+_MIN_CORE = 5  # px²
+_CORE = 0.4
 """A core is where the distance is above this: cores of touching nuclei are apart."""
-CORE_SHARE = 0.72
+_CORE_SHARE = 0.72
 """Diameter of a core over that of its nucleus; median of the validation images."""
 
 
-def diameter_from_maps(maps: np.ndarray, config: DecodeConfig, enough: int = ENOUGH) -> float:
+def diameter_from_maps(maps: np.ndarray, config: DecodeConfig, enough: int = _ENOUGH) -> float:
     """Estimate the diameter of the nuclei that cover most of an image.
 
     Half of the foreground belongs to nuclei at least as large as the one that is measured:
@@ -45,21 +45,21 @@ def diameter_from_maps(maps: np.ndarray, config: DecodeConfig, enough: int = ENO
     # uint8 is compared with a whole number several times faster than with a float.
     foreground, distance, border = cv2.split(maps)
     cores = foreground > math.floor(config.foreground * 255)
-    cores &= distance > math.floor(CORE * 255)
+    cores &= distance > math.floor(_CORE * 255)
     cores &= border < math.ceil(config.border * 255)
     stats = cv2.connectedComponentsWithStats(cores.view(np.uint8), connectivity=4)[2]
     areas = np.sort(stats[1:, cv2.CC_STAT_AREA])
-    areas = areas[areas >= MIN_CORE]
+    areas = areas[areas >= _MIN_CORE]
     if len(areas) < enough:
         return 0.0
     covered = np.cumsum(areas)
     middle = areas[np.searchsorted(covered, covered[-1] / 2)]
-    return float(2 * np.sqrt(middle / np.pi) / CORE_SHARE)
+    return float(2 * np.sqrt(middle / np.pi) / _CORE_SHARE)
 
 
 def _centre(length: int) -> slice:
-    start = max(0, length - MAX_EDGE) // 2
-    return slice(start, start + MAX_EDGE)
+    start = max(0, length - _MAX_EDGE) // 2
+    return slice(start, start + _MAX_EDGE)
 
 
 def median_diameter(labels: np.ndarray, ids: Collection[int] = ()) -> float | None:

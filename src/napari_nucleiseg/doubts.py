@@ -11,6 +11,7 @@ from skimage.measure import label
 
 from napari_nucleiseg import shapes
 from napari_nucleiseg._cv2 import cv2
+from napari_nucleiseg.labels import unit_maps
 from napari_nucleiseg.numbering import number
 
 # Sizes are judged where there are this many nuclei.
@@ -56,7 +57,20 @@ class Doubt:
 
 @dataclass(frozen=True)
 class _Nuclei:
-    """Labels renumbered 1..n, with what is asked of them more than once."""
+    """Labels renumbered 1..n, with what is asked of them more than once.
+
+    Attributes
+    ----------
+    labels : (H, W) int32
+    ids : (n,) int64
+        Before they were renumbered.
+    boxes : list of (slice, slice)
+        Rows and columns of each nucleus.
+    area : (n,) int64
+        px².
+    at_edge : (n,) bool
+        Whether it reaches the edge of the image.
+    """
 
     labels: np.ndarray
     ids: np.ndarray
@@ -206,7 +220,7 @@ def _merged(nuclei: _Nuclei) -> Iterator[_Reason]:
 
 
 def _unsure(nuclei: _Nuclei, maps: np.ndarray) -> Iterator[_Reason]:
-    weights = maps[..., 0].ravel() / _full(maps)
+    weights = unit_maps(maps[..., 0]).ravel()
     total = np.bincount(nuclei.labels.ravel(), weights, minlength=len(nuclei.ids) + 1)[1:]
     mean = total / nuclei.area
     for index in np.flatnonzero(mean < _SURE):
@@ -219,14 +233,10 @@ def _borders(nuclei: _Nuclei, maps: np.ndarray) -> Iterator[_Reason]:
     numbers = nuclei.labels.astype(np.float32)
     square = np.ones((size, size), np.uint8)
     inside = cv2.erode(numbers, square) == cv2.dilate(numbers, square)
-    seen = inside & (maps[..., 2] > _BORDER * _full(maps))
+    seen = inside & (unit_maps(maps[..., 2]) > _BORDER)
     count = np.bincount(nuclei.labels[seen], minlength=len(nuclei.ids) + 1)[1:]
     core = np.bincount(nuclei.labels[inside], minlength=len(nuclei.ids) + 1)[1:]
     share = count / np.maximum(core, 1)
     for index in np.flatnonzero(share > _BORDER_INSIDE):
         score = float(min(0.95, 0.4 + 2 * share[index]))
         yield int(index), "border", score, f"a border inside it, {share[index]:.0%} of it"
-
-
-def _full(maps: np.ndarray) -> float:
-    return 255.0 if maps.dtype == np.uint8 else 1.0

@@ -29,7 +29,7 @@ class Draft:
     Attributes
     ----------
     reference : (H, W) int32
-        The labels as saved last, or as good as saved: a mere prediction can be made again.
+        The labels saved last; an untouched prediction counts as saved.
     prediction : (H, W) int32, or None
         The latest.
     model : str
@@ -57,11 +57,11 @@ class Draft:
         return self._shown.shape
 
     def is_unsaved(self, labels: np.ndarray) -> bool:
-        """Whether labels differ from those saved."""
+        """Whether labels, (H, W) int32, differ from those saved."""
         return not np.array_equal(labels, self.reference)
 
     def touched(self, labels: np.ndarray) -> frozenset[int]:
-        """Give the ids of nuclei that a hand has touched and that are in the labels."""
+        """Give the ids that a hand has touched and that are in the labels, (H, W) int32."""
         return alive(self._touched | changed_ids(self._shown, labels), labels)
 
     def add_touched(self, ids: Collection[int]) -> None:
@@ -98,7 +98,7 @@ class Draft:
         return merged
 
     def go_back(self, touched: Collection[int]) -> np.ndarray:
-        """Drop what is unsaved; gives the labels to be shown instead."""
+        """Drop what is unsaved; gives the labels to be shown instead, (H, W) int32."""
         self._touched = frozenset(touched)
         self._shown = self.reference
         return self._shown

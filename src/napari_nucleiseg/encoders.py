@@ -31,11 +31,11 @@ def find_encoder(model: str = "") -> tuple[dict[str, np.ndarray], Model | None, 
     BadInput
         If there is no such model, or it has no such encoder.
     """
-    from napari_nucleiseg.nn.classic import encoder_weights, imagenet_encoder
+    from napari_nucleiseg.nn.classic import encoder_part, imagenet_encoder
 
     weights = None if model else imagenet_encoder()
     if weights is not None:
         return weights, None, "ImageNet, downloaded by Keras"
     source = find_model(model or SHIPPED)
     why = "" if model else ", because ImageNet's weights could not be downloaded"
-    return encoder_weights(read_weights(source)), source, f"of the model {source.name}{why}"
+    return encoder_part(read_weights(source)), source, f"of the model {source.name}{why}"

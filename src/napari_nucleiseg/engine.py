@@ -23,7 +23,7 @@ JOBS = "napari_nucleiseg.engine_jobs:JOBS"
 HEARTBEAT = 0.2
 """Seconds after which `Engine.run` yields, although the job is silent [s]."""
 PATIENCE = 2.0
-"""A cancelled job that has not ended after so long is killed [s]."""
+"""Time that a cancelled job has to end before it is killed [s]."""
 
 
 class EngineFailed(BadInput):
@@ -95,7 +95,7 @@ class Engine:
         self._living_child()
 
     def wait_until_ready(self, seconds: float) -> bool:
-        """Start the child and block until it would begin a job at once, has died, or so long."""
+        """Start the child and wait up to `seconds` for it; False if it died or is not ready."""
         return self._living_child().wait_until_ready(seconds)
 
     def run(self, job: str, request: Mapping[str, Any]) -> Iterator[Progress]:
@@ -175,7 +175,7 @@ class _Conversation:
         if message["type"] == "gone":
             self._is_over = True
             raise EngineFailed(
-                f"The process that trains {self._child.obituary()}; what it had saved is kept: "
+                f"The process that trains {self._child.describe_end()}; what it had saved is kept: "
                 "free memory and resume, or train again with a smaller batch or crop.",
                 self._child.last_words(),
             )

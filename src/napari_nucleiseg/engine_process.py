@@ -1,4 +1,4 @@
-"""The engine's child as its parent sees it: started, spoken to, and mourned."""
+"""The parent's side of the engine's child process: its start, messages and end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GONE = {"type": "gone"}
 
 
 class ChildProcess:
-    """One child process; it is not started a second time.
+    """One child process, started once.
 
     Parameters
     ----------
@@ -85,11 +85,11 @@ class ChildProcess:
             return None
 
     def wait_until_ready(self, seconds: float) -> bool:
-        """Block until it is ready; False if it has died, or is not ready after so long."""
+        """Wait up to `seconds` until it is ready; False if it died or is not."""
         return self._ready_or_gone.wait(seconds) and self.is_alive
 
     def end(self, seconds: float) -> None:
-        """Let it go by closing its stdin; kill it if that takes longer than this."""
+        """End it by closing its stdin; kill it if that takes longer than `seconds`."""
         with self._writing:
             try:
                 _pipe(self._process.stdin).close()
@@ -111,7 +111,7 @@ class ChildProcess:
         self._listener.join(1)
         return "\n".join(self._said)
 
-    def obituary(self) -> str:
+    def describe_end(self) -> str:
         """Say in one clause how it ended, with the last thing it said."""
         code = self._process.wait()
         lines = [line for line in self.last_words().splitlines() if line and line[0] != " "]

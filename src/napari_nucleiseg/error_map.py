@@ -31,8 +31,8 @@ def error_map(labels_true: np.ndarray, labels_pred: np.ndarray, iou: float = 0.5
     Returns
     -------
     (H, W) uint8
-        `Error` values: missed and extra nuclei are filled, and where both lie on each
-        other the missed one is seen; true nuclei that were split and predicted ones that
+        `Error` values: missed and extra nuclei are filled, and where two of them
+        overlap the missed one is drawn; true nuclei that were split and predicted ones that
         join several are outlined instead, one pixel wide and within the nucleus.
 
     Raises

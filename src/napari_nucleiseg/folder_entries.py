@@ -26,8 +26,13 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
 class Entries(NamedTuple):
     """What a folder holds, in natural order.
 
-    Of files, what has the name of an image counts as one, so that a pipe or a broken link
-    is spoken of when it is read; `unread` may be masks, but of kinds that are not read.
+    Attributes
+    ----------
+    folders : list of Path
+    files : list of Path
+        Named like images, even pipes and broken links, which fail when they are read.
+    unread : list of Path
+        Of kinds that are not read, perhaps masks.
     """
 
     folders: list[Path]

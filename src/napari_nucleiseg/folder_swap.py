@@ -10,7 +10,8 @@ from pathlib import Path
 from napari_nucleiseg.atomic import discard, stage_folder, write_new_file
 from napari_nucleiseg.errors import BadInput
 
-_OF_FILE_BROWSERS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+DESKTOP_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""What a desktop drops into every folder that it shows."""
 _REMEDY = "move it away, or name another folder"
 
 
@@ -57,10 +58,10 @@ def refuse_to_replace(folder: Path, names: Iterable[str]) -> None:
     Raises
     ------
     BadInput
-        If a file or a link stands there or where an old folder stands aside meanwhile, or a
-        folder that holds anything of another name.
+        If a file or a link stands at `folder`, or where the old folder stands during a
+        swap, or a folder that holds anything else than `names`.
     """
-    known = {*names, *_OF_FILE_BROWSERS}
+    known = {*names, *DESKTOP_FILES}
     for place in (folder, _aside(folder)):
         if not os.path.lexists(place):
             continue

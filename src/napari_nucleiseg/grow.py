@@ -9,6 +9,7 @@ from skimage.segmentation import watershed
 
 from napari_nucleiseg import shapes
 from napari_nucleiseg._cv2 import cv2
+from napari_nucleiseg.labels import unit_maps
 
 Window = tuple[slice, slice]
 
@@ -58,7 +59,7 @@ def region(
         window, at, free = _surroundings(labels, pixel, distance)
         inner = _not_at_the_rim(free, window, labels.shape)
         if maps is not None:
-            mask = _from_maps(_unit(maps[window]), free, at)
+            mask = _from_maps(unit_maps(maps[window]), free, at)
             if mask.sum() >= _SMALLEST and not (mask & ~inner).any():
                 return window, mask
         if image is not None:
@@ -98,11 +99,6 @@ def _not_at_the_rim(free: np.ndarray, window: Window, shape: tuple[int, ...]) ->
     inner[free.shape[0] - int(window[0].stop < shape[0]) :] = False
     inner[:, free.shape[1] - int(window[1].stop < shape[1]) :] = False
     return inner
-
-
-def _unit(maps: np.ndarray) -> np.ndarray:
-    scale = 255 if maps.dtype == np.uint8 else 1
-    return maps.astype(np.float32) / np.float32(scale)
 
 
 def _from_maps(maps: np.ndarray, free: np.ndarray, at: tuple[int, int]) -> np.ndarray:

@@ -30,9 +30,9 @@ def check_h5_place(file: Path) -> None:
         Saying which it is.
     """
     if not os.path.isdir(file.absolute().parent):
-        raise BadInput(f"The folder of {file} does not exist; make it, or name another --save-h5.")
+        raise BadInput(f"The folder of {file} does not exist; make it, or name another file.")
     if os.path.lexists(file) and not _is_of_keras(file):
-        raise BadInput(f"{file} is no model of Keras and is not replaced; name another --save-h5.")
+        raise BadInput(f"{file} is no model of Keras and is not replaced; name another file.")
 
 
 def _is_of_keras(file: Path) -> bool:
@@ -102,7 +102,7 @@ def import_h5(
     is_taken = any(name in (each.name, each.folder.name) for each in list_models())
     # A folder that is no model here may be one of a newer version.
     if is_taken or os.path.lexists(folder):
-        raise BadInput(f"There is a model {name} already; choose another --name.")
+        raise BadInput(f"There is a model {name} already; choose another name.")
     from napari_nucleiseg.nn.export import network_to_onnx
     from napari_nucleiseg.nn.h5_weights import read_h5
     from napari_nucleiseg.nn.networks import build_network

@@ -11,9 +11,9 @@ from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.decoders import Raster, decode, read_size
 from napari_nucleiseg.errors import BadInput
 
-LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.8
-# The least difference that a float32 can show, as a share of its size; and sizes of float32
-# whose difference, or its inverse, may be none.
+_LOW_PERCENTILE, _HIGH_PERCENTILE = 1.0, 99.8
+# Smallest relative difference of two float32; and sizes beyond which differences, or their
+# inverses, under- or overflow.
 _LEAST_SPAN = 1e-6
 _TINY, _HUGE = 1e-30, 1e30
 
@@ -30,7 +30,7 @@ def read_image(path: str | PathLike[str]) -> np.ndarray:
     Returns
     -------
     (H, W) or (H, W, 3) uint8, uint16 or float32
-        Pixels as stored, without alpha and with no EXIF rotation; turned round where the
+        Pixels as stored, without alpha and with no EXIF rotation; inverted where the
         file says that 0 is white. A colour image whose channels are equal comes as grey.
         Integers beyond 16 bit become float32.
 
@@ -129,7 +129,10 @@ def _plain(path: Path, pixels: np.ndarray) -> np.ndarray:
     if kind == "b":
         return pixels.astype(np.uint8) * np.uint8(255)
     if kind not in "iuf":
-        raise BadInput(f"{path} holds {pixels.dtype} values; expected integers or floats.")
+        raise BadInput(
+            f"{path} holds {pixels.dtype} values; expected integers or "
+            "floats: save it as 8 or 16 bit."
+        )
     if pixels.dtype in (np.uint8, np.uint16):
         return pixels
     if kind in "iu" and pixels.min() >= 0 and pixels.max() <= 65535:
@@ -168,12 +171,19 @@ def _one_channel(path: Path, raster: Raster) -> np.ndarray:
 
 def _ids(path: Path, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind not in "biuf":
-        raise BadInput(f"{path} holds {values.dtype} values; expected whole numbers as ids.")
+        raise BadInput(
+            f"{path} holds {values.dtype} values; expected whole numbers as "
+            "ids: save the labels as integers."
+        )
     if values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
-        raise BadInput(f"{path} holds values that are not whole; expected ids of nuclei.")
+        raise BadInput(
+            f"{path} holds values that are not whole; expected ids of nuclei: "
+            "save the labels as integers."
+        )
     if values.min() < 0 or values.max() > np.iinfo(np.int32).max:
         raise BadInput(
-            f"{path} holds ids from {values.min()} to {values.max()}; expected 0 to 2147483647."
+            f"{path} holds ids from {values.min()} to {values.max()}; expected 0 to "
+            "2147483647: renumber the nuclei."
         )
     return values.astype(np.int32)
 
@@ -197,7 +207,7 @@ def intensity_range(image: np.ndarray) -> tuple[float, float]:
     """
     stride = max(1, int(np.sqrt(image.shape[0] * image.shape[1] / 2**20)))
     some = image[::stride, ::stride]
-    percentiles = np.array((LOW_PERCENTILE, HIGH_PERCENTILE))
+    percentiles = np.array((_LOW_PERCENTILE, _HIGH_PERCENTILE))
     if some.dtype == np.uint8:
         low, high = _percentiles_of_bytes(some, percentiles)
     else:
@@ -244,6 +254,11 @@ def normalise(image: np.ndarray, low: float, high: float) -> np.ndarray:
     else:
         scaled = _scale(image, low, high)
     return scaled if scaled.ndim == 3 else np.asarray(cv2.cvtColor(scaled, cv2.COLOR_GRAY2RGB))
+
+
+def to_bytes(normalised: np.ndarray) -> np.ndarray:
+    """Give an image from `normalise` as uint8 of the same shape: -1 as 0, 1 as 255."""
+    return np.round((normalised + 1) * 127.5).astype(np.uint8)
 
 
 def _scale(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -181,7 +181,7 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
     if os.path.realpath(out) in {os.path.realpath(each) for each in folders}:
         raise BadInput(
             f"{out} is the folder of the images, where labels would be taken for images the next "
-            "time: name another folder with --out."
+            "time; name another folder."
         )
     there = [
         path
@@ -193,7 +193,7 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
         if not is_marked(path):
             raise BadInput(
                 f"{path} exists, and no prediction made it: nothing was written; name another "
-                "folder with --out."
+                "folder."
             )
 
 
@@ -246,7 +246,8 @@ def write_predictions(
     Yields
     ------
     Progress
-        As they came; those of kind "sample" hold "nuclei" and "path" instead of the arrays.
+        As they came; those of kind "sample" hold "id", "nuclei", "height" and "width" [px],
+        "seconds" and "path" instead of the arrays.
         One whose name is too long for a file, or under whose name the labels of another
         image have come, is a "problem".
 
@@ -293,7 +294,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(
-            f"The folder {folder} cannot be made ({error.strerror}); name another one with --out."
+            f"The folder {folder} cannot be made ({error.strerror}); name another one."
         ) from error
 
 

@@ -6,8 +6,6 @@ import hashlib
 import io
 import os
 import stat
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,31 +20,17 @@ from napari_nucleiseg.atomic import (
     stage_bytes,
     sync_folder,
 )
+from napari_nucleiseg.decoders.raster import BROKEN, MAX_PIXELS
 from napari_nucleiseg.errors import BadInput
 
-MAX_PIXELS = 2**28
-"""Pixels above which a label image is refused before it is decoded."""
 _MAX_BYTES = 4 * MAX_PIXELS + 2**24
 
 # Kept in our own files' header, so that a flipped bit is found wherever it sits.
 MARK = "napari-nucleiseg"
 _SEAL = f"{MARK} sha256:"
 
-# Bytes, in which tifffile puts the header's texts: behind the places of all strips of 256 KiB.
+# Bytes searched for the mark: tifffile writes texts behind the offsets of all strips, of 256 KiB.
 _HEAD = 2**14 + 8 * _MAX_BYTES // 2**18
-
-# tifffile and the codecs below it raise whatever a corrupt byte leads them to.
-_DECODE_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    struct.error,
-    zlib.error,
-)
 
 
 def labels_sha256(labels: np.ndarray) -> str:
@@ -102,7 +86,7 @@ def _replace(staged: Path, path: Path) -> None:
     """
     try:
         torn = path.exists() and not _is_whole(path)
-        keep_previous(path, kept_path(path) if torn else backup_path(path))
+        keep_previous(path, kept_path(path) if torn else _backup_path(path))
     except BaseException:
         discard(staged)
         raise
@@ -110,7 +94,7 @@ def _replace(staged: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
-def backup_path(path: Path) -> Path:
+def _backup_path(path: Path) -> Path:
     """Return where the previous version of a label image is kept."""
     return path.with_name(f"{path.stem}.bak{path.suffix}")
 
@@ -201,7 +185,7 @@ def read_label_file(path: Path) -> tuple[np.ndarray, str]:
 
 
 def _remedy(path: Path) -> str:
-    backup = backup_path(path)
+    backup = _backup_path(path)
     if not _is_whole(backup):
         return "restore it from a copy, or move it away to start again."
     return f"the version before it is whole; rename {backup.name} to {path.name} to use that."
@@ -247,7 +231,7 @@ def decode_labels(data: bytes) -> tuple[np.ndarray, str]:
             return _checked_array(page), page.description
     except ValueError:
         raise
-    except _DECODE_ERRORS as error:
+    except BROKEN as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 

@@ -16,9 +16,9 @@ from napari_nucleiseg.spans import find_runs, look_up
 LEVELS = tuple(range(26, 230, 26))
 """Depths, in steps of a tenth, at which a nucleus may fall apart into several."""
 
-MIN_SEED = 5  # px²: a smaller peak is noise
+_MIN_SEED = 5  # px²: a smaller peak is noise
 BAND = 2**22  # px that are worked on at once
-CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 def labels_from_maps(
@@ -66,6 +66,11 @@ def labels_from_maps(
     return np.asarray(labels)
 
 
+def unit_maps(maps: np.ndarray) -> np.ndarray:
+    """Give maps, uint8 or float32 of any shape, as float32 in [0, 1]."""
+    return maps.astype(np.float32) / np.float32(255 if maps.dtype == np.uint8 else 1)
+
+
 # --- parting
 
 
@@ -74,7 +79,8 @@ def _part_components(
 ) -> None:
     """Give each nucleus of a component with several seeds a label of its own, in place.
 
-    Components are taken band by band, which bounds the memory for large images.
+    Components are taken band by band, which bounds the memory for large images. `labels`
+    are the components, (H, W) int32, numbered below `count`; `maps` are (H, W, 3) uint8.
     """
     band = _band_height(labels)
     if band >= len(labels):
@@ -118,6 +124,9 @@ def _part_window(
 ) -> int:
     """Part components that lie in some rows, in place; gives how many numbers it took.
 
+    `labels` (h, w) int32 and `maps` (h, w, 3) uint8 are of these rows; `is_member` (n,) bool
+    tells by its label whether a component is to be parted; new labels begin at `following`.
+
     The flood starts from the rims of the seeds: their cores, which are most of a component,
     need not pass through its queue.
     """
@@ -126,7 +135,7 @@ def _part_window(
     is_crowded = np.bincount(owners, minlength=len(is_member)) > 1
     is_crowded[0] = False
     if is_crowded.any():
-        cores = cv2.erode((seeds > 0).view(np.uint8), CROSS, borderValue=0).view(bool)
+        cores = cv2.erode((seeds > 0).view(np.uint8), _CROSS, borderValue=0).view(bool)
         crowded = look_up(is_crowded, labels, np.empty(labels.shape, bool))
         heights = 255 - cv2.extractChannel(maps, 1)
         parts = flood(heights, seeds, crowded & ~cores, labels)
@@ -179,7 +188,7 @@ def _peaks(
         n_parts = len(cut.areas)
         rises = np.zeros(n_parts, bool)
         rises[cut.parts_at(tops)] = True
-        rises &= cut.areas >= MIN_SEED
+        rises &= cut.areas >= _MIN_SEED
         parent, last = np.zeros(n_parts, np.int32), np.zeros(n_parts, np.int64)
         parent[parts], last[parts] = owner[starts], starts
         falls_apart = np.bincount(parent[rises], minlength=len(is_whole)) > 1

@@ -31,6 +31,7 @@ from napari_nucleiseg.folder_entries import (
     list_entries,
     natural_key,
 )
+from napari_nucleiseg.mask_files import MASKS, ORIGINAL_MASKS
 from napari_nucleiseg.pairing import (
     image_of,
     is_annotation,
@@ -38,11 +39,10 @@ from napari_nucleiseg.pairing import (
     masks_by_stem,
     one_for_each_stem,
 )
+from napari_nucleiseg.state import LABELS
 
 _IMAGE_FOLDERS = ("inputs", "input", "images", "image")
 _MASK_FOLDERS = ("masks", "labels", "mask", "label")
-_ORIGINAL_MASKS = "masks.original"
-_LABELS = "labels.tif"
 _SIDE = re.compile("(train|training|val|valid|validation)|(test|testing)")
 _SPLIT = re.compile(f"(?:^|[^a-z])(?:{_SIDE.pattern})(?:[^a-z]|$)")
 _MAX_NESTING = 2
@@ -152,7 +152,7 @@ def _with_files(folder: Path, files: Sequence[Path], found: Found | None) -> Fou
 
 
 def _is_annotated(sample: Sample) -> bool:
-    return bool(sample.mask_paths) or os.path.lexists(sample.folder / _LABELS)
+    return bool(sample.mask_paths) or os.path.lexists(sample.folder / LABELS)
 
 
 def _below_passed_over(folder: Path, samples: Sequence[Sample]) -> str:
@@ -192,7 +192,7 @@ def _kaggle(folder: Path, folders: Sequence[Path]) -> Found | None:
             continue
         if sample:
             found.append(sample)
-        elif is_folder(each / "masks") or is_folder(each / "images"):
+        elif is_folder(each / MASKS) or is_folder(each / "images"):
             problems.append(
                 f"{each} needs one image in its folder images, or one named {each.name}: put it "
                 "there."
@@ -232,8 +232,8 @@ def _kaggle_sample(folder: Path) -> _KaggleSample | None:
     named = [image for image in images if image.stem == folder.name]
     if not named and len(images) != 1:
         return None
-    original = folder / _ORIGINAL_MASKS
-    _, masks, unread = entries_in(original if is_folder(original) else folder / "masks")
+    original = folder / ORIGINAL_MASKS
+    _, masks, unread = entries_in(original if is_folder(original) else folder / MASKS)
     image = (named or images)[0]
     stems = {mask.stem for mask in (*masks, *unread)}
     if not named and (image.stem in stems or is_folder(folder / "labels")):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from napari_nucleiseg.atomic import SaveFailed, saving
 from napari_nucleiseg.errors import BadInput
@@ -24,13 +24,13 @@ _LOCKED_BYTE = 2**30
 _HELD = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 
 
-class DatasetLocked(BadInput):
-    """Another process holds the dataset, which can be opened read-only; or the run."""
+class FolderLocked(BadInput):
+    """Another process, or another window of this one, writes to the folder."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a dataset.
+    """Who holds a lock.
 
     Attributes
     ----------
@@ -47,8 +47,8 @@ class Holder:
     since: str
 
 
-class DatasetLock:
-    """The right to write to a dataset, held until `release` or the process' end.
+class FolderLock:
+    """The right to write to a folder, held until `release` or the process' end.
 
     The operating system holds the lock and lets go of it when the process dies, however
     it dies; the text in the file says who has it. On a disk that is shared between
@@ -58,8 +58,9 @@ class DatasetLock:
     Use `acquire`; as a context manager it releases at the end.
     """
 
-    _busy = "is being edited by {holder}: close it there to edit it here"
-    _is_sure_of_others = False
+    _busy: ClassVar[str]
+    """What is said of a folder that `{holder}` writes to."""
+    _is_sure_of_others: ClassVar[bool]
     """Whether the operating system is believed that no other computer holds the lock."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -68,16 +69,16 @@ class DatasetLock:
 
     @classmethod
     def acquire(cls, root: Path) -> Self:
-        """Take the lock of the dataset at `root`.
+        """Take the lock of a folder.
 
         Parameters
         ----------
         root : Path
-            The dataset's folder.
+            The folder.
 
         Raises
         ------
-        DatasetLocked
+        FolderLocked
             If another process, or another window of this one, holds it. A lock whose
             holder died on this computer is taken over.
         SaveFailed
@@ -100,9 +101,9 @@ class DatasetLock:
         busy = f"{path.parent} {cls._busy.format(holder=_describe(holder))}"
         is_elsewhere = holder is not None and holder.host != socket.gethostname()
         if is_elsewhere and not (locked and cls._is_sure_of_others):
-            raise DatasetLocked(f"{busy}, or delete {path} if that computer no longer works on it.")
+            raise FolderLocked(f"{busy}, or delete {path} if that computer no longer works on it.")
         if locked is False or (locked is None and holder is not None and _is_alive(holder.pid)):
-            raise DatasetLocked(f"{busy}.")
+            raise FolderLocked(f"{busy}.")
 
     def release(self) -> None:
         """Let others write. Doing it twice is allowed."""
@@ -119,7 +120,7 @@ class DatasetLock:
             os.unlink(self._path)
         os.close(descriptor)
 
-    def __enter__(self) -> DatasetLock:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -131,8 +132,15 @@ class DatasetLock:
         self.release()
 
 
-class RunLock(DatasetLock):
-    """The right to train into the folder of a run, held and let go of like a dataset's.
+class DatasetLock(FolderLock):
+    """The right to write to a dataset; see `FolderLock`."""
+
+    _busy = "is being edited by {holder}: close it there to edit it here"
+    _is_sure_of_others = False
+
+
+class RunLock(FolderLock):
+    """The right to train into the folder of a run; see `FolderLock`.
 
     Where the disk has locks, they are believed between computers too: what a cluster killed
     on one computer must go on by itself on another. Where it has none (some network disks),
@@ -151,7 +159,7 @@ class RunLock(DatasetLock):
             return False
         try:
             cls.acquire(root).release()
-        except DatasetLocked:
+        except FolderLocked:
             return True
         except SaveFailed:
             return False  # nobody can write there

@@ -69,8 +69,8 @@ def merge_prediction(
     """Replace all nuclei by a prediction, but those that a hand has touched.
 
     A predicted nucleus that lies for the greater part on touched nuclei or on what a hand
-    has erased is left out; of others, only what lies there. A nucleus that was there before
-    keeps its id, so that colours stay and undo steps of earlier strokes still fit.
+    has erased is left out; others lose only the pixels that lie there. A nucleus that was there
+    before keeps its id, so that colours stay and undo steps of earlier strokes still fit.
 
     Parameters
     ----------

@@ -21,6 +21,8 @@ from napari_nucleiseg.matching import overlaps
 
 # Written out: np.arange would give .6000000000000001, and an IoU of 3/5 would miss it.
 IOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+AT_50_70_90 = (0, 4, 8)
+"""Places of .5, .7 and .9 in `IOUS`."""
 _RESAMPLES, _CONFIDENCE = 20_000, 0.95
 
 
@@ -41,7 +43,7 @@ class Scores:
         Sum of the IoU of the pairs at .5.
     splits, merges : int
         True nuclei cut into several, and predicted nuclei that join several; see
-        `outcomes`.
+        `matching.outcomes`.
     pixels, pixels_true, pixels_pred, pixels_both : int
         Pixels of the image, of true and predicted foreground, and of both at once.
     """
@@ -135,7 +137,7 @@ SCORE_NAMES = (
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the interval that covers it with the stated confidence."""
+    """A mean and the interval that covers it with 95 % confidence."""
 
     mean: float
     low: float

@@ -25,7 +25,7 @@ from napari_nucleiseg.onnx_check import GraphError, check_graph
 
 FORMAT = 1
 INFO, WEIGHTS, NETWORK = "model.json", "weights.npz", "network.onnx"
-MAX_INFO_BYTES = 2**24  # it names every image that was trained on
+_MAX_INFO_BYTES = 2**24  # it names every image that was trained on
 MAX_FILE_BYTES = 100 * 10**6
 
 _REMEDY = "ask for a new copy of the model, or use another one"
@@ -79,8 +79,8 @@ def read_info(path: Path) -> dict[str, Any]:
         If it is not JSON of finite numbers and unique keys, or does not describe a model
         that this version can use.
     """
-    with open_regular(path, MAX_INFO_BYTES) as file:
-        data = file.read(MAX_INFO_BYTES)
+    with open_regular(path, _MAX_INFO_BYTES) as file:
+        data = file.read(_MAX_INFO_BYTES)
     try:
         info = json.loads(
             data.decode("utf-8"),
@@ -187,13 +187,13 @@ def _check_input(given: Any) -> None:
         type(multiple) is int and multiple in (1, 2, 4, 8, 16, 32, 64),
         f"its input multiple is {multiple!r:.40}",
     )
-    for key, value in network_input().items():
+    for key, value in input_of_networks().items():
         _require(key == "multiple" or given.get(key) == value, f"its input {key} is not {value}")
 
 
-def network_input(multiple: int = 32) -> dict[str, Any]:
+def input_of_networks() -> dict[str, Any]:
     """Say what every network takes, in the words of `model.json`."""
-    return {"channels": 3, "range": [-1, 1], "percentiles": [1, 99.8], "multiple": multiple}
+    return {"channels": 3, "range": [-1, 1], "percentiles": [1, 99.8], "multiple": 32}
 
 
 def decode_config(given: Any) -> config.DecodeConfig:

@@ -30,8 +30,8 @@ from napari_nucleiseg.model_check import (
     NETWORK,
     WEIGHTS,
     decode_config,
+    input_of_networks,
     is_name,
-    network_input,
     read_checked_graph,
     read_info,
 )
@@ -258,7 +258,6 @@ def write_model(
     training: Mapping[str, Any] | None = None,
     scores: Mapping[str, Any] | None = None,
     versions: Mapping[str, Any] | None = None,
-    multiple: int = 32,
 ) -> Model:
     """Write a model folder, whole or not at all.
 
@@ -283,8 +282,6 @@ def write_model(
         The folder's name by default.
     training, scores, versions : mapping, optional
         What JSON can hold, kept for the record.
-    multiple : int
-        What height and width of the network's input must be multiples of [px].
 
     Returns
     -------
@@ -304,7 +301,7 @@ def write_model(
         "format": FORMAT,
         "name": name or folder.name,
         "network": network,
-        "input": network_input(multiple),
+        "input": input_of_networks(),
         "decode": dataclasses.asdict(decode),
         "diameter": float(diameter),
         "training": dict(training or {}),

@@ -48,7 +48,20 @@ def number(labels: np.ndarray, name: str = "labels") -> tuple[np.ndarray, np.nda
 
 
 def count(values: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
-    """Count int64 values in 0..bound-1: the distinct ones, ascending, and how often each is."""
+    """Count whole numbers.
+
+    Parameters
+    ----------
+    values : (m,) int
+        From 0 to `bound` - 1.
+    bound : int
+        Where it is small, values are counted in a table instead of sorted.
+
+    Returns
+    -------
+    distinct, counts : (n,) int
+        The values that occur, ascending, and how often each does.
+    """
     if bound > _LARGEST_TABLE:
         distinct, counts = np.unique(values, return_counts=True)
         return distinct, counts
@@ -58,6 +71,6 @@ def count(values: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def count_nuclei(labels: np.ndarray) -> int:
-    """Count the different ids of a label image (H, W) int, without 0."""
+    """Count the ids of a label image, (H, W) int, other than 0."""
     ids, _ = count(labels.ravel(), int(labels.max(initial=0)) + 1)
     return int(np.count_nonzero(ids))

@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 from skimage.segmentation import find_boundaries
 
 from napari_nucleiseg._cv2 import cv2
-from napari_nucleiseg.images import intensity_range, normalise
+from napari_nucleiseg.images import intensity_range, normalise, to_bytes
 from napari_nucleiseg.label_files import MARK
 
 # Hues far from both the blue of fluorescence and the purple of haematoxylin stand out.
@@ -36,7 +36,7 @@ def overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     (H, W, 3) uint8
         RGB; touching nuclei mostly have different colours.
     """
-    picture = ((normalise(image, *intensity_range(image)) + 1) * 127.5).astype(np.uint8)
+    picture = to_bytes(normalise(image, *intensity_range(image)))
     edges = find_boundaries(labels, mode="inner")
     picture[edges] = _COLOURS[labels[edges] % len(_COLOURS)]
     return picture
@@ -59,6 +59,15 @@ def side_by_side(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     plain = overlay(image, np.zeros(image.shape[:2], np.int32))
     both = np.hstack([plain, overlay(image, labels)])
     return cv2.resize(both, None, fx=_ZOOM, fy=_ZOOM, interpolation=cv2.INTER_NEAREST)
+
+
+def middle(shape: tuple[int, ...], edge: int) -> tuple[slice, slice]:
+    """Give the rows and columns of the square of this edge [px] in the middle of an image.
+
+    A side that is shorter is kept whole.
+    """
+    top, left = (max(0, length - edge) // 2 for length in shape[:2])
+    return slice(top, top + edge), slice(left, left + edge)
 
 
 def encode_png(picture: np.ndarray) -> bytes:

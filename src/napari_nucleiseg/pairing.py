@@ -43,9 +43,9 @@ def is_annotation(stem: str) -> bool:
 
 
 def mask_names(stems: Iterable[str]) -> dict[str, str]:
-    """Map what a mask may be called, but for its ending, to the stem of its image.
+    """Map the stems that a mask may have, without its ending, to its image's stem.
 
-    That is the image's stem, or, as Cellpose's data has it, the stem without ``_img``.
+    They are the image's stem and, as in Cellpose's data, that stem without ``_img``.
     """
     stems = list(stems)
     short = {_IMAGE_ENDING.sub("", stem): stem for stem in stems} | {stem: stem for stem in stems}
@@ -62,7 +62,7 @@ def masks_by_stem(masks: Sequence[Path], names: dict[str, str]) -> dict[str, tup
 
 
 def one_for_each_stem(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """Of files that differ in their ending alone, keep the one that lost least."""
+    """Of files that differ only in their suffix keep one, lossless before lossy."""
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
         by_stem[path.stem].append(path)
@@ -70,8 +70,7 @@ def one_for_each_stem(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...
     for same in by_stem.values():
         same.sort(key=lambda path: _PREFERENCE[path.suffix.lower()])
         problems += [
-            f"{other} has the name of {same[0].name} but for its ending, and is passed over: "
-            "rename it."
+            f"{other} differs from {same[0].name} only in its suffix and is passed over: rename it."
             for other in same[1:]
         ]
     return [same[0] for same in by_stem.values()], tuple(problems)

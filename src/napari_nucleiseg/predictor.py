@@ -33,16 +33,16 @@ Chosen on training and validation images, as they are and enlarged: up to 60 px,
 IoU .5 and costs .2 at .9; beyond, nuclei are cut into pieces without it. Shrunk to half, it
 gains .05 at .5 for nuclei of 8 px, and nothing for those of 9 and more.
 """
-AIM = (0.5, 2.0)  # such sizes are rescaled to this; more enlargement shows nothing new
+_AIM = (0.5, 2.0)  # such sizes are rescaled to this; more enlargement shows nothing new
 GROWTH = 2.0
-"""Nuclei that seem this much larger in a shrunk image than they did before are none: shapes
-that lie close have grown together. The first pass, at the image's own resolution, is kept. Of
-56 validation images enlarged three times none loses by this; by a factor of 1.5 some do."""
-DETAILED = 1.9
+"""If nuclei in the shrunk image measure this many times larger than in the first pass,
+neighbours have merged, and the first pass is kept. Of 56 validation images enlarged three
+times none loses by this; by a factor of 1.5 some do."""
+_DETAILED = 1.9
 """Nuclei up to this many diameters gain by a second look at twice the size: 32 px. On the
 fluorescence images of the validation, AP gains .003 at IoU .5, .012 at .7 and .033 at .9;
 nuclei of 32 px and more are cut into pieces. On stained ones, .024 is lost at .5 and at .7."""
-BLOCK = 1024  # rows: maps are averaged piece by piece
+BLOCK = 1024  # rows that are averaged at once, which bounds the memory
 
 
 class Predictor:
@@ -119,8 +119,8 @@ class Predictor:
         """Give the diameter to rescale by; 0 where the network masters such nuclei as they are."""
         known = self.model.diameter
         if size > KNOWN[1] * known:
-            return min(size / AIM[1], MAX_SCALE * known)
-        return AIM[0] * known if 0 < size < KNOWN[0] * known else 0.0
+            return min(size / _AIM[1], MAX_SCALE * known)
+        return _AIM[0] * known if 0 < size < KNOWN[0] * known else 0.0
 
     def _is_believed(self, shrunk: np.ndarray, size: float) -> bool:
         """Whether the nuclei in the maps of a shrunk image have not grown together."""
@@ -129,9 +129,9 @@ class Predictor:
     def _shows_detail(self, maps: np.ndarray, config: PredictConfig) -> bool:
         """Whether nuclei are small enough to gain by a second look at twice the size."""
         known = self.model.diameter
-        seen = config.diameter or known  # what the network takes for a nucleus of `known`
+        seen = config.diameter or known  # px in the image that the network sees as `known`
         size = diameter_from_maps(maps, self.model.decode, enough=1)
-        return 0 < size < DETAILED * seen and 2 * known <= MAX_SCALE * seen
+        return 0 < size < _DETAILED * seen and 2 * known <= MAX_SCALE * seen
 
     def _pass(
         self, image: np.ndarray, config: PredictConfig, intensities: tuple[float, float]

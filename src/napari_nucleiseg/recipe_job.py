@@ -17,14 +17,16 @@ import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import DecodeConfig, RecipeConfig
-from napari_nucleiseg.dataset import Dataset, read_dataset, split_by_field, split_test
+from napari_nucleiseg.dataset import Dataset, read_dataset
 from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
+from napari_nucleiseg.json_files import write_json
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.layouts import Sample
-from napari_nucleiseg.metrics import scores
+from napari_nucleiseg.learned import seen_by
+from napari_nucleiseg.metrics import AT_50_70_90, scores
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.run_folder import REPORT
@@ -33,11 +35,10 @@ from napari_nucleiseg.run_record import (
     keep_record,
     read_examples,
     typical_diameter,
-    write_json,
     write_trained,
     writing_alone,
 )
-from napari_nucleiseg.splits import Split, seen_by, share_held_out, with_truth
+from napari_nucleiseg.splits import Split, share_held_out, split_by_field, split_test, with_truth
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
@@ -91,7 +92,7 @@ def _train(request: RecipeRequest) -> Generator[Progress]:
     from napari_nucleiseg.nn.pixels import resized
 
     if request.start and request.config.network == "unet":
-        raise BadInput("The plain unet has no encoder to start from; leave out --from.")
+        raise BadInput("The plain unet has no encoder to take from a model; start from nothing.")
     out = Path(request.out)
     dataset = read_dataset(request.dataset, table=request.table or None)
     split = _split(request, dataset.samples)
@@ -139,7 +140,7 @@ def _split(request: RecipeRequest, samples: Sequence[Sample]) -> Split:
 
     split = keep_record(request, samples, split_now)
     if set(split) != {"train", "validation", "test"}:
-        raise BadInput(f"{request.out} holds a run that no recipe began; name another --out.")
+        raise BadInput(f"{request.out} holds a run that no recipe began; name another folder.")
     return split
 
 
@@ -177,7 +178,7 @@ def _instances(learned: Learned, test: Sequence[Example]) -> dict[str, Any]:
         maps = np.stack([nucleus, 0 * nucleus, 0 * nucleus], axis=-1).astype(np.float32)
         found = scores(each.labels.astype(np.int32), labels_from_maps(maps, DecodeConfig()))
         for group in dict.fromkeys(("all", each.modality or "all")):
-            groups.setdefault(group, []).append([found.ap[index] for index in (0, 4, 8)])
+            groups.setdefault(group, []).append([found.ap[index] for index in AT_50_70_90])
     ap = {name: np.mean(rows, axis=0).round(4).tolist() for name, rows in groups.items()}
     return {"test_ap_50_70_90": ap} if ap else {}
 

@@ -21,7 +21,7 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import encode_labels, labels_sha256, read_label_file
 from napari_nucleiseg.state import LABELS, now, read_state
 
-RECOVERY = "recovery.tif"
+_RECOVERY = "recovery.tif"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def write_recovery(
         "written_at": now(),
         "touched": [int(number) for number in touched],
     }
-    path = Path(folder) / RECOVERY
+    path = Path(folder) / _RECOVERY
     data = encode_labels(labels, json.dumps(header))
     with saving(path):
         make_folder(path.parent)
@@ -98,7 +98,7 @@ def read_recovery(folder: Path, image_sha256: str) -> Recovery | None:
         One that does not fit is not deleted: it is moved aside to
         ``recovery.kept-<time>.tif``, where the next recovery file does not replace it.
     """
-    path = Path(folder) / RECOVERY
+    path = Path(folder) / _RECOVERY
     if not os.path.exists(path):
         return None
     saved = _saved_sha256(Path(folder))
@@ -126,7 +126,7 @@ def has_unsaved(folder: Path) -> bool:
 
     One that cannot be read counts: nobody knows what is in it.
     """
-    path = Path(folder) / RECOVERY
+    path = Path(folder) / _RECOVERY
     if not os.path.lexists(path):
         return False
     try:
@@ -159,6 +159,6 @@ def clear_recovery(folder: Path) -> None:
     SaveFailed
         If it is there and cannot be deleted.
     """
-    path = Path(folder) / RECOVERY
+    path = Path(folder) / _RECOVERY
     with saving(path), suppress(FileNotFoundError):
         os.unlink(path)

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucleiseg.atomic import saving, write_bytes_atomically
-from napari_nucleiseg.config import RecipeConfig, TrainConfig
+from napari_nucleiseg.atomic import saving
+from napari_nucleiseg.config import RecipeConfig, TrainConfig, changed_values
 from napari_nucleiseg.dataset import read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.folder_entries import entries_in
+from napari_nucleiseg.json_files import read_json, write_json
 from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.learned import dataset_of, learned_by
 from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.model_check import check_name, is_split
 from napari_nucleiseg.models import Model, check_place, write_model
@@ -37,7 +39,7 @@ from napari_nucleiseg.run_folder import (
     SPLIT,
     TENSORBOARD,
 )
-from napari_nucleiseg.splits import LEARNED, TRAIN, VALIDATION, Split, dataset_of, learned_by
+from napari_nucleiseg.splits import LEARNED, TRAIN, VALIDATION, Split
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
@@ -85,7 +87,7 @@ def writing_alone(out: Path) -> Iterator[None]:
     """
     is_new = not os.path.lexists(out)
     if not is_new and not os.path.isdir(out):
-        raise BadInput(f"{out} is a file, and a run needs a folder; name another --out.")
+        raise BadInput(f"{out} is a file, and a run needs a folder; name another path.")
     with saving(out):
         out.mkdir(parents=True, exist_ok=True)
     try:
@@ -117,8 +119,9 @@ def keep_record(
     Raises
     ------
     BadInput
-        If the run was begun with another dataset, start or config, its model's name is none,
-        or the folder holds what no run has written: better now than when all is trained.
+        If the run was begun with another start or config, its split names samples that are
+        missing, its model's name is none, or the folder holds files that no run has written:
+        better now than when all is trained.
     """
     check_name(_model_name(request))
     out = Path(request.out)
@@ -152,7 +155,7 @@ def _check_new(out: Path) -> None:
     if theirs:
         raise BadInput(
             f"{out} holds {theirs[0]} but no {SPLIT}, so no run was begun there; name another "
-            "--out folder."
+            "folder."
         )
 
 
@@ -161,35 +164,25 @@ def _check_same_run(request: Request) -> None:
     out = Path(request.out)
     if not (out / CURRENT).exists():
         return
-    told = _read_json(out / RUN)
+    told = read_json(out / RUN)
     before = told.get("config") if isinstance(told, dict) else None
     if not isinstance(before, dict):
         return  # the checkpoint knows the config too
-    # A parameter that was not there yet had what is its default now.
-    before = {**dataclasses.asdict(type(request.config)()), **before}
-    before["start"] = told.get("start") or "nothing"
-    now = {**dataclasses.asdict(request.config), "start": Path(request.start).name or "nothing"}
-    changed = [
-        f"{name} ({before[name]}, now {now[name]})" for name in now if now[name] != before[name]
-    ]
+    starts = told.get("start") or "nothing", Path(request.start).name or "nothing"
+    values = changed_values(before, request.config)
+    if starts[0] != starts[1]:
+        values["start"] = starts
+    changed = [f"{name} ({was}, now {now})" for name, (was, now) in values.items()]
     if changed:
         raise BadInput(
             f"{out} holds a run begun with other values of: {', '.join(changed)}; give the same "
-            "to go on with it, or another --out folder to begin a new one."
+            "to go on with it, or another folder to begin a new one."
         )
-
-
-def _read_json(path: Path) -> Any:
-    """Read a JSON file; None if it is none, or cannot be read."""
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
 
 
 def _read_split(samples: Sequence[Sample], path: Path) -> Split:
     by_id = {each.id: each for each in samples}
-    before = _read_json(path)
+    before = read_json(path)
     if not is_split(before) or not {TRAIN, VALIDATION} <= before.keys():
         raise BadInput(
             f"{path} does not tell which samples are trained and validated on; restore it, or "
@@ -309,7 +302,7 @@ def _ids(split: Split) -> dict[str, list[str]]:
 
 
 def _sizes(split: Split) -> dict[str, int]:
-    """Tell the images that are learned from of others with the same ids, in any folder."""
+    """Give the file size [bytes] of each image learned from, by its id."""
     learned = [each for part in LEARNED for each in split.get(part, ())]
     return {each.id: each.image_path.stat().st_size for each in learned}
 
@@ -332,8 +325,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    write_bytes_atomically(path, json.dumps(content, indent=1).encode())

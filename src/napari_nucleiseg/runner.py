@@ -17,7 +17,7 @@ _MOST_APART = 0.05
 """By this much a card's maps may differ from the CPU's: TF32 has 10 bits for a fraction."""
 _EXAMPLE = example_tiles(64)[0]
 KEPT_PIXELS = 1088 * 1088
-"""Each start keeps the memory of its last run: all together that of one large tile."""
+"""Most pixels of all kept tiles together: each start keeps the memory of its last run."""
 KEPT = 6  # each holds a copy of the weights
 
 

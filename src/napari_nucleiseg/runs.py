@@ -1,13 +1,13 @@
 """Training runs on the disk: begun, interrupted, finished, kept.
 
 A run is a folder beside the person's models. It can be gone on with until a person has
-decided whether its model is used; what is in it besides the request belongs to `train_job`.
+decided whether its model is used; what is in it besides the request belongs to `run_record` and
+`nn.run_files`.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
 from contextlib import suppress
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_nucleiseg.atomic import discard, stage_folder, write_bytes_atomically
+from napari_nucleiseg.atomic import discard, stage_folder
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.json_files import read_json, write_json
 from napari_nucleiseg.lock import RunLock
 from napari_nucleiseg.models import (
     Model,
@@ -119,7 +120,7 @@ def begin_run(request: dict[str, Any]) -> Run:
     run = Run(folder, {**request, "out": str(folder)})
     try:
         folder.mkdir(parents=True)
-        write_bytes_atomically(folder / REQUEST, json.dumps(run.request, indent=1).encode())
+        write_json(folder / REQUEST, run.request)
     except OSError as error:
         raise BadInput(
             f"The folder {folder} cannot be made ({error.strerror}); give the model another "
@@ -161,10 +162,7 @@ def _time_of(file: Path) -> int:
 
 
 def _read_run(file: Path) -> Run | None:
-    try:
-        request = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
+    request = read_json(file)
     is_whole = isinstance(request, dict) and {"dataset", "name", "out"} <= set(request)
     if not is_whole or not all(isinstance(request[key], str) for key in ("dataset", "name", "out")):
         return None

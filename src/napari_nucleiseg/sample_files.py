@@ -1,4 +1,4 @@
-"""What stands on the disk for one sample, read as one; see `sample_saving` for the way back.
+"""Reading all that the disk holds of one sample; `sample_saving` writes it.
 
 Every function here blocks and may be called in any thread; none keeps anything.
 """
@@ -20,7 +20,7 @@ from napari_nucleiseg.dataset import Dataset, read_dataset, read_labels, read_sa
 from napari_nucleiseg.images import intensity_range
 from napari_nucleiseg.label_files import labels_sha256
 from napari_nucleiseg.layouts import Sample
-from napari_nucleiseg.lock import DatasetLock, DatasetLocked
+from napari_nucleiseg.lock import DatasetLock, FolderLocked
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.recovery import Recovery, read_recovery
 from napari_nucleiseg.state import LABELS, STATE, SampleState, read_state
@@ -69,7 +69,7 @@ def open_dataset(
     dataset = read_dataset(path, extract_to=extract_to)
     try:
         return OpenDataset(dataset, DatasetLock.acquire(dataset.root))
-    except (DatasetLocked, SaveFailed) as error:
+    except (FolderLocked, SaveFailed) as error:
         return OpenDataset(dataset, None, str(error))
 
 
@@ -80,8 +80,8 @@ def lock_folder(folder: Path, coming: Iterable[str] = ()) -> DatasetLock:
     ----------
     folder : Path
     coming : iterable of str
-        Ids of samples whose labels are about to be saved there, and did not begin with those
-        that it holds of them: of these a copy is kept.
+        Ids about to be saved there whose labels did not start from the folder's; a copy of
+        the folder's is kept.
 
     Raises
     ------
@@ -147,8 +147,8 @@ def open_sample(sample: Sample, folder: Path, *, writable: bool) -> Opened:
     sample : Sample
     folder : Path
         Where its corrections are written; `sample.folder`, or one elsewhere for a dataset
-        that is read-only. As long as nothing is there, and as long as there are no labels
-        where `sample.folder` has some, `sample.folder` is read.
+        that is read-only. It is read if it has labels, or has a prediction or a status
+        while `sample.folder` has no labels; else `sample.folder` is read.
     writable : bool
         Whether this program holds the lock: only then is an interrupted save finished and a
         recovery file looked for.

@@ -120,7 +120,10 @@ def save_prediction(sample: Sample, folder: Path, labels: np.ndarray, model: str
         If the disk does not take it.
     """
     if folder == sample.folder and not os.path.exists(sample.image_path):
-        raise SaveFailed(f"The prediction of {sample.id} was not kept: its image is gone.")
+        raise SaveFailed(
+            f"The prediction of {sample.id} was not kept because {sample.image_path} is not there "
+            "any more: put the dataset back where it was."
+        )
     data = encode_prediction(labels, model)
     # A person may save while this is encoded: what counts is what is there when it is written.
     with one_at_a_time:

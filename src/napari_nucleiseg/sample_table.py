@@ -53,11 +53,14 @@ def with_table(found: Found, table: Path, *, required: bool) -> Found:
     by_id = {row["id"]: row for row in rows}
     known = {each.id for each in found.samples} & by_id.keys()
     if not known and required:
-        raise BadInput(f"{table} names none of the {len(found.samples)} samples in its column id.")
+        raise BadInput(
+            f"{table} names none of the {len(found.samples)} samples in its column id: name "
+            "another table, or write the names of the samples there."
+        )
     problems = [*found.problems]
     if known and len(known) < len(found.samples):
         missing = f"{len(found.samples) - len(known)} of {len(found.samples)} samples"
-        problems.append(f"{table} has no row for {missing}.")
+        problems.append(f"{table} has no row for {missing}: add them.")
     problems += _oddities(table, [row for row in rows if row["id"] in known])
     samples = tuple(_with_row(each, by_id.get(each.id, {})) for each in found.samples)
     return replace(found, samples=samples, problems=tuple(problems))
@@ -80,7 +83,10 @@ def _read_table(table: Path) -> list[dict[str, str]]:
             f"{table} is no readable csv table ({error}): save it as csv in UTF-8."
         ) from error
     if rows and "id" not in rows[0]:
-        raise BadInput(f"{table} has the columns {', '.join(rows[0])}; expected one named id.")
+        raise BadInput(
+            f"{table} has the columns {', '.join(rows[0])}; expected one named id: rename the "
+            "column that holds the names of the samples."
+        )
     return rows
 
 

@@ -54,7 +54,7 @@ def segment_image(
     BadInput
         If the image cannot be read or segmented.
     """
-    # They bring ONNX Runtime and scikit-image, which no dock should wait for.
+    # It brings scikit-image, which no dock should wait for.
     from napari_nucleiseg.labels import labels_from_maps
 
     image = read()

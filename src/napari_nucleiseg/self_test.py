@@ -14,13 +14,13 @@ from napari_nucleiseg.model_check import refuse
 
 INPUT, OUTPUT = "image", "maps"
 MAX_BYTES = 96 * 2**20
-"""Twice what the largest network here takes; on the made tiles, 2 kB for a pixel."""
+"""Twice what the largest network here takes; on these tiles, 2 kB per pixel."""
 MAX_SECONDS = 30.0
 _SLACK = 1e-3
 
 
 def check_network(graph: bytes, path: Path, multiple: int) -> None:
-    """Run a network on a small made tile.
+    """Run a network on a batch of two small synthetic tiles.
 
     The operators of a small file can ask for any amount of memory. They run here as they
     stand, without ONNX Runtime's optimisations, on memory that ends at `MAX_BYTES`.

@@ -1,22 +1,17 @@
-"""What a training learns from, what it is judged by, and what it must not forget."""
+"""Which samples a training learns from, which it is judged by, and which it must not forget."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
-from napari_nucleiseg.dataset import Dataset, split_by_field, split_test
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.state import read_state
 from napari_nucleiseg.truth import Truth, truth_of
-
-if TYPE_CHECKING:
-    from napari_nucleiseg.models import Model
 
 Split = dict[str, tuple[Sample, ...]]
 TRAIN, VALIDATION, ALIKE, OLD = "train", "validation", "alike", "old"
@@ -24,7 +19,6 @@ LEARNED = (TRAIN, OLD, ALIKE)
 """Parts that a model knows: "alike" are held out, but of the field that was learned from."""
 MOST_OLD = 48
 """More images of old add little, and reading their masks takes a while."""
-_SPOT_CHECKS = 8  # files to look at: the window asks while a person types
 _MOST_OF_NEW = 0.5  # of what the start has not seen: the other half is to be learned from
 _LEAST = 1e-6  # a share of nothing would leave nothing to choose the best weights by
 
@@ -34,99 +28,6 @@ def with_truth(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     return tuple(
         each for each in samples if truth_of(each, read_state(each.folder)) is not Truth.NONE
     )
-
-
-def learned_by(model: Model | None) -> dict[str, int | None]:
-    """Give what a model, or one that it comes from, learned from.
-
-    Parameters
-    ----------
-    model : Model, or None
-
-    Returns
-    -------
-    dict of str to int or None
-        By the id of an image, how large its file is [bytes]; None where no record tells.
-    """
-    training = model.info.get("training", {}) if model else {}
-    learned, split, sizes = (training.get(key) for key in ("learned", "split", "image_bytes"))
-    if isinstance(learned, dict):
-        return learned
-    if not isinstance(split, dict):
-        return {}
-    sizes = sizes if isinstance(sizes, dict) else {}
-    return {each: sizes.get(each) for part in LEARNED for each in split.get(part, ())}
-
-
-def held_out_by(model: Model | None) -> frozenset[str]:
-    """Give the ids of what was held out when a model was trained."""
-    split = model.info.get("training", {}).get("split") if model else None
-    return frozenset(split.get(VALIDATION, ())) if isinstance(split, dict) else frozenset()
-
-
-def dataset_of(model: Model | None) -> str:
-    """Give the name of the dataset that a model was trained on; empty where there is none."""
-    return str(model.info.get("training", {}).get("dataset", "")) if model else ""
-
-
-def known_to(model: Model | None, dataset: str, samples: Iterable[Sample]) -> list[Sample]:
-    """Find the samples that a model, or one that it comes from, learned from.
-
-    Parameters
-    ----------
-    model : Model, or None
-        Its record names ids, and how large their files are.
-    dataset : str
-        Name of the samples' dataset. By it they are told from others of the same ids where
-        the sizes are not recorded.
-    samples : iterable of Sample
-
-    Returns
-    -------
-    list of Sample
-        In the order of `samples`.
-    """
-    learned, is_same = learned_by(model), dataset_of(model) == dataset
-
-    def is_known(sample: Sample) -> bool:
-        size = learned[sample.id]
-        return is_same if size is None else _size_of(sample) == size
-
-    found = [each for each in samples if each.id in learned]
-    few = found[:: max(1, len(found) // _SPOT_CHECKS)]
-    return found if all(map(is_known, few)) else list(filter(is_known, found))
-
-
-def _size_of(sample: Sample) -> int | None:
-    try:
-        return sample.image_path.stat().st_size
-    except OSError:
-        return None
-
-
-def seen_by(model: Model, dataset: Dataset, samples: Iterable[Sample]) -> list[Sample]:
-    """Find the samples of a dataset that a model was trained on, as `known_to`, or tuned on."""
-    samples = tuple(samples)
-    seen = {each.id for each in known_to(model, dataset.root.name, samples)}
-    # Of what it was tuned on only the ids are recorded.
-    if dataset_of(model) in (dataset.root.name, dataset.path.name):
-        seen |= held_out_by(model)
-    return [each for each in samples if each.id in seen]
-
-
-def learned_before(model: Model | None, dataset: Path, samples: Iterable[Sample]) -> list[Sample]:
-    """Find the samples in a folder that a model learned from, as `known_to`, if they have masks."""
-    return [each for each in known_to(model, dataset.name, samples) if each.mask_paths]
-
-
-def warn_of_known(model: Model, dataset: Path, samples: Sequence[Sample]) -> str:
-    """Say how many of the samples that a model is scored on it learned from; empty if none."""
-    count = len(known_to(model, dataset.name, samples))
-    if not count:
-        return ""
-    were = "was" if count == 1 else "were"
-    images = "image" if len(samples) == 1 else "images"
-    return f"{count} of {len(samples)} {images} {were} learned from: these scores promise too much."
 
 
 def split_samples(
@@ -191,8 +92,86 @@ def split_samples(
     return {TRAIN: train, VALIDATION: validation, ALIKE: alike, OLD: mixed}
 
 
+def split_by_field(
+    samples: Sequence[Sample],
+    share: float,
+    seed: int,
+    fields: Mapping[str, str],
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Hold out whole fields of view, about the same share of each modality.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    share : float
+        Share of the samples to hold out, in [0, 1].
+    seed : int
+        The same seed gives the same split, whatever the order of `samples`.
+    fields : mapping of str to str
+        Field for each sample's id, from `find_fields`. A table's fields alone may not do: half
+        the neighbours in DSB2018 are not in it.
+
+    Returns
+    -------
+    kept, held_out : tuple of Sample
+        Both in the order of `samples`. Where `share` is neither 0 nor 1, none is empty,
+        unless all samples are of one field: then `held_out` is.
+    """
+    members: dict[str, list[Sample]] = defaultdict(list)
+    for each in samples:
+        members[fields[each.id]].append(each)
+    held = _choose_fields(members, share, np.random.default_rng(seed))
+    if 0 < share < 1 and len(held) in (0, len(members)) and members:
+        smallest = min(sorted(members), key=lambda name: len(members[name]))
+        held = held ^ {smallest} if len(members) > 1 else set()
+    return (
+        tuple(each for each in samples if fields[each.id] not in held),
+        tuple(each for each in samples if fields[each.id] in held),
+    )
+
+
+def _choose_fields(
+    members: Mapping[str, Sequence[Sample]], share: float, rng: np.random.Generator
+) -> set[str]:
+    """Draw fields of each modality until their samples are nearest to the share."""
+    by_modality: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(members):
+        by_modality[min(each.modality for each in members[name])].append(name)
+    held: set[str] = set()
+    for modality in sorted(by_modality):
+        names = by_modality[modality]
+        wanted = share * sum(len(members[name]) for name in names)
+        for name in rng.permutation(names).tolist():
+            if len(members[name]) < 2 * wanted:
+                held.add(name)
+                wanted -= len(members[name])
+    return held
+
+
+def split_test(
+    samples: Sequence[Sample], fields: Mapping[str, str]
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Part the test samples from those that may be trained on.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    fields : mapping of str to str
+        As in `split_by_field`.
+
+    Returns
+    -------
+    rest, test : tuple of Sample
+        `test` are the samples whose split is "test". `rest` are the others without those
+        of a field that has a test sample: these are in neither.
+    """
+    test = tuple(each for each in samples if each.split == "test")
+    seen = {fields[each.id] for each in test}
+    return tuple(each for each in samples if fields[each.id] not in seen), test
+
+
 def share_held_out(config: TrainConfig | RecipeConfig) -> float:
-    """Give the share that is asked for, or so little that one field is held out."""
+    """Return `config.validation`, but never 0, so that one field at least is held out."""
     return max(config.validation, _LEAST)
 
 
@@ -217,7 +196,7 @@ def _hold_out(
 
 
 def judges(split: Split) -> tuple[Sample, ...]:
-    """Choose the samples that the best weights are told by: the least alike that there are."""
+    """Give what the best weights are chosen by: validation, else "alike", else training."""
     return split[VALIDATION] or split.get(ALIKE, ()) or split[TRAIN]
 
 

@@ -45,13 +45,13 @@ from napari_nucleiseg.label_files import (
 )
 from napari_nucleiseg.mask_files import (
     MASKS,
-    encode_masks,
     files_sha256,
     is_one_of,
     read_masks,
     stage_masks,
     swap_masks,
 )
+from napari_nucleiseg.mask_png import encode_masks
 from napari_nucleiseg.state import (
     LABELS,
     STATE,

@@ -34,7 +34,15 @@ _RESIZABLE = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 @dataclass(frozen=True)
 class Span:
-    """One tile along one axis, in cells: where it lies, and the part of it that is kept."""
+    """One tile along one axis, in cells of `Layout`.
+
+    Attributes
+    ----------
+    start, stop : int
+        Where it lies.
+    keep_start, keep_stop : int
+        The part of it that is kept, counted from the start of the axis.
+    """
 
     start: int
     stop: int
@@ -76,6 +84,15 @@ class Layout:
 
     A cell is the smallest piece: `cell` px of the image are rescaled to `network_cell` px
     for the network, exactly, so that tiles fit together at any scale.
+
+    Attributes
+    ----------
+    height, width : int
+        Of the image [px].
+    cell, network_cell : int
+        Edge of a cell in the image and in the network's input [px].
+    tile : int
+        Greatest edge of a tile in the network's input [px].
     """
 
     height: int
@@ -110,7 +127,18 @@ class Layout:
         return plan_spans(math.ceil(length / self.cell), tile, margin)
 
     def read(self, image: np.ndarray, rows: Span, columns: Span) -> np.ndarray:
-        """Cut a tile, mirrored where it reaches beyond the image, at the network's scale."""
+        """Cut a tile, mirrored where it reaches beyond the image, at the network's scale.
+
+        Parameters
+        ----------
+        image : (H, W) or (H, W, C)
+        rows, columns : Span
+
+        Returns
+        -------
+        (h, w) or (h, w, C)
+            With h and w multiples of `network_cell`.
+        """
         (top, bottom), (left, right) = (self._ends(each) for each in (rows, columns))
         piece = image[top:bottom, left:right]
         beyond = (bottom - top - piece.shape[0], right - left - piece.shape[1])
@@ -130,7 +158,16 @@ class Layout:
         return (span.stop - span.start) * self.network_cell
 
     def write(self, maps: np.ndarray, rows: Span, columns: Span, tile: np.ndarray) -> None:
-        """Put the kept part of a tile's maps in its place."""
+        """Put the kept part of a tile's maps in its place.
+
+        Parameters
+        ----------
+        maps : (H, W, 3) uint8
+            Written to.
+        rows, columns : Span
+        tile : (h, w, 3) uint8
+            Maps of what `read` gave.
+        """
         if self.cell != self.network_cell:
             height, width = ((each.stop - each.start) * self.cell for each in (rows, columns))
             tile = _resize(tile, height, width)

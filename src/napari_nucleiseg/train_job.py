@@ -16,6 +16,7 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.learned import held_out_by, known_to
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.run_folder import DECIDED, STOPPED
@@ -31,9 +32,7 @@ from napari_nucleiseg.splits import (
     OLD,
     TRAIN,
     Split,
-    held_out_by,
     judges,
-    known_to,
     notes,
     split_samples,
     with_truth,
@@ -129,7 +128,7 @@ def _train(request: TrainRequest) -> Generator[Progress]:
 
 
 def _mark_as_new(out: Path, *, is_stopped: bool) -> None:
-    """Tell a run that can be gone on with from one that has come to its end."""
+    """Note whether the run was stopped early; nobody has decided on its new model yet."""
     (out / DECIDED).unlink(missing_ok=True)
     if is_stopped:
         (out / STOPPED).touch()
@@ -162,7 +161,7 @@ def _model_to_start_from(request: TrainRequest) -> Model | None:
 def _weights(
     request: TrainRequest, start: Model | None
 ) -> tuple[dict[str, np.ndarray] | None, Model | None, str]:
-    """Read the weights to start from, of the encoder alone for ImageNet; and say whose."""
+    """Read the weights to start from, and give their model and a note on them."""
     if start is not None:
         return read_weights(start), start, ""
     if request.start != IMAGENET:

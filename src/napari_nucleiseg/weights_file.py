@@ -21,7 +21,7 @@ import numpy as np
 
 from napari_nucleiseg.model_check import MAX_FILE_BYTES, check_hash, open_regular, refuse
 
-MAX_VALUES = 25 * 10**6
+_MAX_VALUES = 25 * 10**6
 MAX_ARRAYS = 5000
 MAX_RATIO = 50
 _MAX_DIRECTORY_BYTES = 2**20
@@ -113,7 +113,7 @@ def _checked_members(archive: zipfile.ZipFile) -> list[str]:
         _check_member(member)
     packed = sum(member.compress_size for member in members)
     unpacked = sum(member.file_size for member in members)
-    if unpacked > 4 * MAX_VALUES + _MAX_HEADER_BYTES * len(members):
+    if unpacked > 4 * _MAX_VALUES + _MAX_HEADER_BYTES * len(members):
         raise ValueError(f"it unpacks to {unpacked} bytes")
     if unpacked > MAX_RATIO * packed + 2**20:
         raise ValueError(f"{packed} bytes unpack to {unpacked}")

@@ -230,7 +230,7 @@ def test_the_lock_is_let_go_when_the_dock_went_while_opening(
 def _succeeds(act):
     try:
         act()
-    except sample_files.DatasetLocked:
+    except sample_files.FolderLocked:
         return False
     return True
 

@@ -11,7 +11,7 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.models import find_model, read_weights
 from napari_nucleiseg.nn.augment import example
 from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
-from napari_nucleiseg.nn.classic import Encoder, Learned, encoder_weights, train_recipe
+from napari_nucleiseg.nn.classic import Encoder, Learned, encoder_part, train_recipe
 from napari_nucleiseg.nn.networks import build_network
 from napari_nucleiseg.nn.pixels import Pixels, resized
 from napari_nucleiseg.nn.weights import weights_of
@@ -138,7 +138,7 @@ def test_training_stops_without_improvement_and_keeps_the_best(
 def test_the_encoder_is_the_given_one_and_stays_frozen(
     parts: dict[str, Pixels], tmp_path: Path
 ) -> None:
-    given = encoder_weights(read_weights(find_model("nuclei")))
+    given = encoder_part(read_weights(find_model("nuclei")))
     config = RecipeConfig(epochs=1, batch=4, edge=64)
     small = {name: dataclasses.replace(each) for name, each in parts.items()}
     steps = list(job(small, tmp_path, config, given))
@@ -151,7 +151,7 @@ def test_the_encoder_is_the_given_one_and_stays_frozen(
     assert decoder
     assert learned(steps).report["encoder"] == "made"
     with pytest.raises(BadInput, match="no MobileNetV2 encoder"):
-        encoder_weights({name: after[name] for name in decoder})
+        encoder_part({name: after[name] for name in decoder})
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_its_checkpoint(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from napari_nucleiseg.nn.classic import encoder_weights
+from napari_nucleiseg.nn.classic import encoder_part
 from napari_nucleiseg.nn.networks import (
     build_network,
     encoder_layers,
@@ -80,7 +80,7 @@ def test_encoder_weights_are_taken_from_a_file(tmp_path) -> None:
 def test_only_norms_whose_weights_are_known_stay_as_they_are() -> None:
     model = build_network("nuclei")
     norms = [each for each in model.layers if isinstance(each, layers.BatchNormalization)]
-    encoder = encoder_weights(weights_of(build_network("mobilenetv2-unet")))
+    encoder = encoder_part(weights_of(build_network("mobilenetv2-unet")))
     freeze_norm(model, encoder)
     free = [each.name for each in norms if each.trainable]
     assert free

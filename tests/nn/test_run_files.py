@@ -12,14 +12,9 @@ from tiny_training import tiny_network
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn.checkpoints import write_checkpoint
-from napari_nucleiseg.nn.run_files import (
-    CHECKPOINTS,
-    CURVES,
-    restore_state,
-    write_curves,
-    write_state,
-)
+from napari_nucleiseg.nn.run_files import restore_state, write_curves, write_state
 from napari_nucleiseg.nn.weights import weights_of
+from napari_nucleiseg.run_folder import CHECKPOINTS, CURVES
 
 CONFIG = TrainConfig(steps=10)
 

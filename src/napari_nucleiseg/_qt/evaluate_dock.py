@@ -30,10 +30,10 @@ from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
 from napari_nucleiseg._qt.wrapped_label import WrappedLabel
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.learned import warn_of_known
 from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.session import Session, session_for
-from napari_nucleiseg.splits import warn_of_known
 from napari_nucleiseg.truth import sort_by_truth
 
 if TYPE_CHECKING:

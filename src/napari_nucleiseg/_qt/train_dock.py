@@ -23,6 +23,7 @@ from napari_nucleiseg._qt.trial import Trial
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
 from napari_nucleiseg.engine import Engine
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.learned import learned_before
 from napari_nucleiseg.models import Model, list_models
 from napari_nucleiseg.presets import estimate_seconds
 from napari_nucleiseg.progress import Progress
@@ -36,7 +37,7 @@ from napari_nucleiseg.runs import (
     unfinished_run,
 )
 from napari_nucleiseg.session import Session, session_for
-from napari_nucleiseg.splits import MOST_OLD, learned_before
+from napari_nucleiseg.splits import MOST_OLD
 from napari_nucleiseg.train_job import IMAGENET
 from napari_nucleiseg.truth import Truths, sort_by_truth
 

@@ -10,24 +10,23 @@ from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.images import intensity_range, normalise
+from napari_nucleiseg.images import intensity_range, normalise, to_bytes
 from napari_nucleiseg.nn.paste import paste_nuclei
 from napari_nucleiseg.nn.targets import targets_from_labels
 from napari_nucleiseg.numbering import number
 
 NO_NUCLEI = 20.0  # px: the diameter of an image without nuclei
-DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
-UNTOUCHED = 0.35
-"""Share of crops that are only flipped, turned by right angles and, some of them, doubled:
-other interpolation blurs, and labels lose half a pixel, so that without these no crop is as
-sharp as an image is."""
-DOUBLED = 0.35
-"""Share of those that are doubled in size, where nuclei are small enough: so the predictor
-doubles an image when it looks at it a second time for detail."""
-DOUBLED_BELOW = 32.0  # px: larger nuclei gain nothing in a doubled image
+_DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
+_UNTOUCHED = 0.35
+"""Share of crops that are only flipped, rotated by right angles or doubled: interpolation
+blurs the others, so without these no crop would be as sharp as an image."""
+_DOUBLED = 0.35
+"""Share of these that are doubled, where nuclei are small enough, as the predictor's detail
+pass does."""
+_DOUBLED_BELOW = 32.0  # px: larger nuclei gain nothing in a doubled image
 _MARGIN = 32  # px: further than the blur of the smallest zoom reaches
 _MOST_NUCLEI = 2**16 - 1
-PASTED = 0.35  # share of crops that get more nuclei, of another place in their image
+_PASTED = 0.35  # share of crops that get more nuclei, of another place in their image
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,7 @@ def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") 
         If there are more than 65535 nuclei.
     """
     labels = _renumbered(labels)
-    scaled = normalise(image, *intensity_range(image))
-    stretched = np.round((scaled + 1) * 127.5).astype(np.uint8)
+    stretched = to_bytes(normalise(image, *intensity_range(image)))
     return Example(
         id=id,
         image=stretched,
@@ -86,6 +84,11 @@ def example(id: str, image: np.ndarray, labels: np.ndarray, modality: str = "") 
         diameter=median_diameter(labels) or NO_NUCLEI,
         background=_background(stretched, labels),
     )
+
+
+def network_input(images: np.ndarray) -> np.ndarray:
+    """Scale uint8 images, (..., 3), to the float32 in [-1, 1] that the networks take."""
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def _renumbered(labels: np.ndarray) -> np.ndarray:
@@ -128,9 +131,9 @@ def crop_and_targets(
     """
     if as_is:
         image, labels = _untouched(source, _centre(source.labels, rng), config.crop, rng)
-        return image.astype(np.float32) / 127.5 - 1, targets_from_labels(labels)
+        return network_input(image), targets_from_labels(labels)
     image, labels = _warp(source, config, rng)
-    if rng.random() < PASTED:
+    if rng.random() < _PASTED:
         image, labels = paste_nuclei(image, labels, *_warp(source, config, rng), rng)
     return _recolour(image, rng), targets_from_labels(labels)
 
@@ -139,7 +142,7 @@ def _warp(
     source: Example, config: TrainConfig, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     centre = _centre(source.labels, rng)
-    if rng.random() < UNTOUCHED:
+    if rng.random() < _UNTOUCHED:
         return _untouched(source, centre, config.crop, rng)
     zoom = _zoom(source.diameter, config, rng)
     return _cut(source, _affine(source, centre, zoom, config.crop, rng), zoom, config.crop)
@@ -148,7 +151,7 @@ def _warp(
 def _untouched(
     source: Example, centre: np.ndarray, crop: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    zoom = 2.0 if source.diameter < DOUBLED_BELOW and rng.random() < DOUBLED else 1.0
+    zoom = 2.0 if source.diameter < _DOUBLED_BELOW and rng.random() < _DOUBLED else 1.0
     # Between two pixels, the centre is mapped as `cv2.resize` maps it, whatever the flip.
     reach = crop / 2 / zoom + zoom - 1.5
     centre = np.floor(_inside(centre, source.labels.shape, reach)) + 0.5
@@ -156,7 +159,7 @@ def _untouched(
 
 
 def _inside(centre: np.ndarray, shape: tuple[int, ...], reach: float | np.ndarray) -> np.ndarray:
-    """Move a centre so that all within reach lies in the image, as far as it is large enough."""
+    """Clip a centre so that a crop reaching `reach` px stays inside; centred in a small image."""
     last = np.array(shape) - 1
     low, high = np.minimum(reach, last / 2), np.maximum(last - reach, last / 2)
     return np.asarray(np.clip(centre, low, high))
@@ -198,7 +201,7 @@ def _part_seen(
 def _zoom(diameter: float, config: TrainConfig, rng: np.random.Generator) -> float:
     """Draw a zoom; a quarter of them aims at any size of nuclei instead."""
     if rng.random() < 0.25:
-        aim = np.exp(rng.uniform(*np.log(DIAMETERS))) / diameter
+        aim = np.exp(rng.uniform(*np.log(_DIAMETERS))) / diameter
         return float(np.clip(aim, config.scale_low * 0.7, config.scale_high * 1.8))
     return float(np.exp(rng.uniform(np.log(config.scale_low), np.log(config.scale_high))))
 

@@ -12,12 +12,12 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.nn.augment import Example, crop_and_targets
 
 Batch = tuple[np.ndarray, np.ndarray]
-AHEAD = 4
+_AHEAD = 4
 OLD_SHARE = 2 / 3
-"""Share of the crops from what the start knows: half of them was too few not to unlearn."""
-AS_IS = 0.7
-"""Share of the crops that are as in the image, or doubled in size, while the network is
-refined. The others keep it from unlearning other sizes and microscopes."""
+"""Share of crops from images that the start knows; with 1/2 it unlearned."""
+_AS_IS = 0.7
+"""Share of crops in the refining steps that are not augmented. The others keep the network
+from unlearning other sizes and microscopes."""
 
 
 def sampling_weights(new: Sequence[Example], old: Sequence[Example] = ()) -> np.ndarray:
@@ -49,7 +49,7 @@ def draw_batch(
     """
     rng = np.random.default_rng((config.seed, step))
     chosen = rng.choice(len(examples), config.batch, p=weights)
-    share = AS_IS if step >= config.steps - config.refine_steps else 0.0
+    share = _AS_IS if step >= config.steps - config.refine_steps else 0.0
     pairs = [
         crop_and_targets(examples[index], config, rng, as_is=share > 0 and rng.random() < share)
         for index in chosen
@@ -77,7 +77,7 @@ def batches(
         following = start
         try:
             for _ in range(start, config.steps):
-                while len(queue) < AHEAD and following < config.steps:
+                while len(queue) < _AHEAD and following < config.steps:
                     queue.append(pool.submit(draw_batch, examples, weights, config, following))
                     following += 1
                 yield queue.popleft().result()

@@ -9,10 +9,10 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.nn.weights import Arrays
 
 SHARE_BESIDE_OLD = 2 / 3
-"""Of the way from the old weights to the new ones that is gone at most where old images are
-learned from, too: most of the gain, and little unlearned (Wortsman et al. 2022, WiSE-FT)."""
+"""Largest share of the new weights in the average where old images are mixed in: most of the
+gain, and little unlearned (Wortsman et al. 2022, WiSE-FT)."""
 ENOUGH_TO_CHOOSE = 10
-"""Held-out images. Thresholds and epochs chosen by fewer suit these, and no others."""
+"""Fewest held-out images to choose epochs and thresholds by; fewer overfit."""
 
 
 class Choice:
@@ -25,9 +25,9 @@ class Choice:
     start : dict of str to array
         The weights that the training starts from.
     knows_nuclei : bool
-        Whether they have been trained: only then are they worth a mean.
+        Whether the start is a trained network; only then is it averaged with.
     beside_old : bool
-        Whether images that they were trained on are learned from, too.
+        Whether images that the start was trained on are mixed in.
     held_out : int
         Images that the candidates are scored on.
 

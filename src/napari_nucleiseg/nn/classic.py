@@ -82,10 +82,10 @@ def imagenet_encoder() -> Arrays | None:
         model = build_network("mobilenetv2-unet", "imagenet")
     except Exception:  # noqa: BLE001 (Keras raises a bare Exception when a download fails)
         return None
-    return encoder_weights(weights_of(model))
+    return encoder_part(weights_of(model))
 
 
-def encoder_weights(weights: Mapping[str, np.ndarray]) -> Arrays:
+def encoder_part(weights: Mapping[str, np.ndarray]) -> Arrays:
     """Take the weights of the MobileNetV2 encoder out of those of a whole network."""
     names = {each.path for each in _encoder_variables(build_network("mobilenetv2-unet"))}
     found = {name: value for name, value in weights.items() if name in names}

@@ -22,9 +22,9 @@ from napari_nucleiseg.model_check import MAX_FILE_BYTES, open_regular, refuse
 from napari_nucleiseg.nn.networks import build_network
 from napari_nucleiseg.nn.weights import Arrays, set_weights
 
-WHOLE = "model_weights"  # where the file of a whole model has its weights
-OPTIMIZER = ("optimizer", "optimizer_weights")  # left alone
-MAX_OBJECTS, MAX_DEPTH = 5000, 12
+_WHOLE = "model_weights"  # where the file of a whole model has its weights
+_OPTIMIZER = ("optimizer", "optimizer_weights")  # skipped
+MAX_OBJECTS, _MAX_DEPTH = 5000, 12
 
 
 def write_h5(path: Path, network: str, weights: Mapping[str, np.ndarray]) -> None:
@@ -97,8 +97,8 @@ def _read(file: h5py.File, networks: list[str]) -> tuple[str, Arrays]:
 
 def _layout(file: h5py.File) -> str:
     """Tell the three layouts apart by what stands at the top."""
-    if WHOLE in file:
-        return WHOLE
+    if _WHOLE in file:
+        return _WHOLE
     return "layers" if "layers" in file else ""
 
 
@@ -140,7 +140,7 @@ def _layout_of(network: str, layout: str) -> _Known:
             paths = [each.path for each in model.weights]
             names = {key: paths[int(each[()].flat[0])] for key, each in arrays.items()}
             shapes = {key: each.shape for key, each in arrays.items()}
-    cut = 0 if layout else len(WHOLE) + 1
+    cut = 0 if layout else len(_WHOLE) + 1
     return _Known(
         {key[cut:]: name for key, name in names.items()},
         {key[cut:]: shape for key, shape in shapes.items()},
@@ -160,13 +160,13 @@ def _walk(file: h5py.File) -> dict[str, h5py.Dataset]:
 
 
 def _objects(group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, h5py.HLObject]]:
-    if len(group) > MAX_OBJECTS or depth > MAX_DEPTH:
+    if len(group) > MAX_OBJECTS or depth > _MAX_DEPTH:
         raise ValueError(f"its groups are too large or too deep: {prefix[:80]!r}")
     for name in group:
         key = f"{prefix}{name}"
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"{key[:80]!r} is a link out of its place")
-        if depth == 0 and name in OPTIMIZER:
+        if depth == 0 and name in _OPTIMIZER:
             continue
         each = group[name]
         yield key, each

@@ -13,17 +13,17 @@ from keras import layers
 
 from napari_nucleiseg.nn.norm import FusedBatchNormalization
 
-SKIPS = (
+_SKIPS = (
     "block_1_expand_relu",  # 1/2 of the input's height and width
     "block_3_expand_relu",  # 1/4
     "block_6_expand_relu",  # 1/8
     "block_13_expand_relu",  # 1/16
 )
-BOTTOM = "block_16_project"  # 1/32
-MOMENTUM = 0.97
-NUCLEI_WIDTHS = (48, 64, 96, 128)
-CLASSIC_WIDTHS = (64, 128, 256, 512)
-UNET_WIDTHS = (16, 32, 64, 128, 256)
+_BOTTOM = "block_16_project"  # 1/32
+_MOMENTUM = 0.97
+_NUCLEI_WIDTHS = (48, 64, 96, 128)
+_CLASSIC_WIDTHS = (64, 128, 256, 512)
+_UNET_WIDTHS = (16, 32, 64, 128, 256)
 
 
 def build_network(name: str, encoder_weights: str | None = None) -> keras.Model:
@@ -89,14 +89,14 @@ def _encoder(weights: str | None) -> tuple[keras.KerasTensor, list[keras.KerasTe
     )
     fused = keras.models.clone_model(whole, clone_function=_with_fused_norm)
     fused.set_weights(whole.get_weights())
-    return fused.input, [fused.get_layer(name).output for name in (*SKIPS, BOTTOM)]
+    return fused.input, [fused.get_layer(name).output for name in (*_SKIPS, _BOTTOM)]
 
 
 def _with_fused_norm(layer: keras.layers.Layer) -> keras.layers.Layer:
     config = layer.get_config()
     if isinstance(layer, layers.BatchNormalization):
         # Keras' .999 suits ImageNet's hundreds of thousands of steps, not thousands.
-        return FusedBatchNormalization.from_config({**config, "momentum": MOMENTUM})
+        return FusedBatchNormalization.from_config({**config, "momentum": _MOMENTUM})
     return layer.__class__.from_config(config)
 
 
@@ -118,7 +118,7 @@ def _separable(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor
 
 
 def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    x = FusedBatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x)
+    x = FusedBatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
@@ -131,7 +131,7 @@ def _build_nuclei(weights: str | None) -> keras.Model:
     """
     image, (*skips, x) = _encoder(weights)
     for level in (4, 3, 2, 1):
-        width, name = NUCLEI_WIDTHS[level - 1], f"decoder_{level}"
+        width, name = _NUCLEI_WIDTHS[level - 1], f"decoder_{level}"
         below = _project(x, width, f"{name}_below")
         below = layers.UpSampling2D(interpolation="nearest", name=f"{name}_up")(below)
         parts = [below, _project(skips[level - 1], width, f"{name}_skip")]
@@ -153,7 +153,7 @@ def _build_classic(weights: str | None) -> keras.Model:
     for level in (4, 3, 2, 1):
         name = f"decoder_{level}"
         x = layers.Conv2DTranspose(
-            CLASSIC_WIDTHS[level - 1], 3, 2, padding="same", use_bias=False, name=f"{name}_up"
+            _CLASSIC_WIDTHS[level - 1], 3, 2, padding="same", use_bias=False, name=f"{name}_up"
         )(x)
         x = FusedBatchNormalization(name=f"{name}_bn")(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
@@ -168,13 +168,13 @@ def _build_unet(weights: str | None) -> keras.Model:
         raise ValueError("The plain unet has no encoder weights to start from.")
     image = x = keras.Input((None, None, 3), name="image")
     skips = []
-    for level, width in enumerate(UNET_WIDTHS[:-1], start=1):
+    for level, width in enumerate(_UNET_WIDTHS[:-1], start=1):
         x = _double(x, width, f"decoder_down_{level}")
         skips.append(x)
         x = layers.MaxPooling2D(name=f"decoder_down_{level}_pool")(x)
-    x = _double(x, UNET_WIDTHS[-1], "decoder_bottom")
+    x = _double(x, _UNET_WIDTHS[-1], "decoder_bottom")
     for level in (4, 3, 2, 1):
-        width, name = UNET_WIDTHS[level - 1], f"decoder_up_{level}"
+        width, name = _UNET_WIDTHS[level - 1], f"decoder_up_{level}"
         x = layers.Conv2DTranspose(width, 2, 2, padding="same", name=f"{name}_up")(x)
         x = layers.Concatenate(name=f"{name}_concat")([x, skips[level - 1]])
         x = _double(x, width, name)

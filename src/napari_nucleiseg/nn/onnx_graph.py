@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from onnx import checker, helper, numpy_helper
 
-SCALES = "upsampling_scales"
+_SCALES = "upsampling_scales"
 
 
 def with_resize(model: Any) -> None:
@@ -36,7 +36,7 @@ def with_resize(model: Any) -> None:
         if last is not None:
             source = producers[tile.input[0]].input[0]  # (N, C, H, W)
             _resize_instead(graph, source, last.output[0], f"{stem}Resize")
-    graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), SCALES))
+    graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), _SCALES))
     _drop_unused(graph)
     checker.check_model(model)
 
@@ -46,7 +46,7 @@ def _resize_instead(graph: Any, source: str, replaced: str, name: str) -> None:
         if node.op_type == "Transpose" and node.input[0] == replaced:  # back to (N, C, H, W)
             resize = helper.make_node(
                 "Resize",
-                [source, "", SCALES],
+                [source, "", _SCALES],
                 list(node.output),
                 name=name,
                 mode="nearest",
@@ -91,7 +91,7 @@ def fold_norm(model: Any) -> None:
 
 
 def _before(node: Any, constants: dict[str, Any], producers: dict[str, Any]) -> Any | None:
-    """Find the node of one constant that gives the only input which is none."""
+    """Find the producer of the only input that varies, if it takes a constant; else None."""
     varying = [name for name in node.input if name not in constants]
     found = producers.get(varying[0]) if len(varying) == 1 else None
     return found if found is not None and any(each in constants for each in found.input) else None
@@ -136,8 +136,8 @@ def with_pixel_shuffle(model: Any) -> None:
 
     Every pixel of the result comes from 2 x 2 pixels, by a kernel for each of its places in
     the stride: that is a convolution with more channels, laid side by side (Shi et al. 2016).
-    ONNX Runtime has a fast one for that alone. Keras' "same" padding, which is exported as a
-    result that is cut to a size that a dozen nodes work out, becomes a cut of known width.
+    ONNX Runtime has a fast one for that alone. Keras' "same" padding, exported as a crop whose
+    size a dozen nodes compute, becomes a crop of fixed width.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def _shuffled(
 
 
 def _consumer(graph: Any, name: str, kind: str) -> Any | None:
-    """Find the node that takes a tensor on; one that only asks for its shape does not count."""
+    """Find the only consumer of a tensor, if it is of `kind`; Shape nodes do not count."""
     found = [node for node in graph.node if name in node.input and node.op_type != "Shape"]
     return found[0] if [node.op_type for node in found] == [kind] else None
 

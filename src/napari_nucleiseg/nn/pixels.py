@@ -10,11 +10,11 @@ import keras
 import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
-from napari_nucleiseg.nn.augment import Example
+from napari_nucleiseg.nn.augment import Example, network_input
+from napari_nucleiseg.nn.batches import Batch
 from napari_nucleiseg.progress import Progress
 
-Batch = tuple[np.ndarray, np.ndarray]
-GAP = 4  # px between the parts of a picture
+_GAP = 4  # px between the parts of a picture
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,6 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     smaller = min(size[0], image.shape[1]), min(size[1], image.shape[0])
     shrunk = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(shrunk, size, interpolation=cv2.INTER_LINEAR))
-
-
-def network_input(images: np.ndarray) -> np.ndarray:
-    """Scale uint8 images to the [-1, 1] of float32 that the networks expect."""
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def epoch_batches(data: Pixels, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
@@ -173,7 +168,7 @@ def picture(image: np.ndarray, mask: np.ndarray, margins: np.ndarray, zoom: int 
     (zoom * H, zoom * (3 * W + 2 * gap), 3) uint8
     """
     masks = [np.repeat(each[..., None], 3, axis=2) for each in (mask > 0, margins > 0)]
-    gap = np.full((len(image), GAP, 3), 128, np.uint8)
+    gap = np.full((len(image), _GAP, 3), 128, np.uint8)
     parts = [image, gap, masks[0] * np.uint8(255), gap, masks[1] * np.uint8(255)]
     whole = np.hstack(parts)
     return np.asarray(cv2.resize(whole, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST))

@@ -10,7 +10,7 @@ from napari_nucleiseg.atomic import saving, write_bytes_atomically
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.nn.augment import Example
-from napari_nucleiseg.overlay import encode_png, overlay
+from napari_nucleiseg.overlay import encode_png, middle, overlay
 from napari_nucleiseg.run_folder import PICTURES
 
 EDGE = 256  # px: two of them fit side by side into a dock
@@ -54,11 +54,5 @@ class Preview:
         path = self.folder / f"step-{step:08d}.png"
         with saving(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(path, encode_png(_middle(drawn)))
+        write_bytes_atomically(path, encode_png(drawn[middle(drawn.shape, EDGE)]))
         return path
-
-
-def _middle(picture: np.ndarray) -> np.ndarray:
-    height, width = picture.shape[:2]
-    top, left = max(0, height - EDGE) // 2, max(0, width - EDGE) // 2
-    return picture[top : top + EDGE, left : left + EDGE]

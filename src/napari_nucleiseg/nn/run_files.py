@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from napari_nucleiseg.atomic import write_bytes_atomically
-from napari_nucleiseg.config import RecipeConfig, TrainConfig
+from napari_nucleiseg.config import RecipeConfig, TrainConfig, changed_values
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn.checkpoints import read_checkpoint, write_checkpoint
 from napari_nucleiseg.nn.tensorboard import write_scalars
@@ -90,14 +90,11 @@ def restore_state(
 def _check_same_config(
     before: Mapping[str, Any], config: TrainConfig | RecipeConfig, folder: Path
 ) -> None:
-    # A parameter that was not there yet had what is its default now.
-    before = {**dataclasses.asdict(type(config)()), **before}
-    now = dataclasses.asdict(config)
-    changed = [name for name in now if now[name] != before[name]]
+    changed = changed_values(before, config)
     if changed:
         raise BadInput(
             f"{folder} holds a run begun with another {', '.join(changed)}; give the same values "
-            "to go on with it, or another --out folder to begin a new one."
+            "to go on with it, or another folder to begin a new one."
         )
 
 

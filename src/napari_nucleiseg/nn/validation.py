@@ -11,13 +11,14 @@ import numpy as np
 
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.labels import labels_from_maps
-from napari_nucleiseg.metrics import Scores, scores
-from napari_nucleiseg.nn.augment import Example
+from napari_nucleiseg.metrics import AT_50_70_90, Scores, scores
+from napari_nucleiseg.nn.augment import Example, network_input
+from napari_nucleiseg.overlay import middle
 
-MULTIPLE = 64  # px: few distinct sizes, so that the network is traced few times
+_MULTIPLE = 64  # px: few distinct sizes, so that the network is traced few times
 MAX_EDGE = 1024  # px: larger images are cut, which bounds memory
-HANDFUL, HANDFUL_EDGE = 8, 256  # training images to score after an epoch, and their edge [px]
-GRID = {
+HANDFUL, _HANDFUL_EDGE = 8, 256  # training images to score after an epoch, and their edge [px]
+_GRID = {
     "foreground": (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8),
     "distance": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4),
     "border": (0.35, 0.5, 0.65, 0.8, 0.95),
@@ -53,8 +54,8 @@ def predict_example(model: keras.Model, source: Example) -> np.ndarray:
         The maps; 255 is 1.
     """
     height, width = source.image.shape[:2]
-    pad = [(0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0)]
-    image = np.pad(source.image, pad, mode="symmetric").astype(np.float32) / 127.5 - 1
+    pad = [(0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0)]
+    image = network_input(np.pad(source.image, pad, mode="symmetric"))
     maps = keras.ops.convert_to_numpy(maps_from_logits(model.predict_on_batch(image[None])))
     return np.round(maps[0, :height, :width] * 255).astype(np.uint8)
 
@@ -67,14 +68,12 @@ def validation_crops(examples: Sequence[Example]) -> list[Example]:
 def a_handful(examples: Sequence[Example], most: int = HANDFUL) -> list[Example]:
     """Choose some examples, always the same, and cut them to their centre."""
     picked = np.linspace(0, len(examples) - 1, min(most, len(examples))).astype(int)
-    return [centre(examples[index], HANDFUL_EDGE) for index in picked]
+    return [centre(examples[index], _HANDFUL_EDGE) for index in picked]
 
 
 def centre(source: Example, edge: int) -> Example:
     """Cut an example to the square of this edge in its middle; a smaller one is kept."""
-    height, width = source.labels.shape
-    top, left = max(0, height - edge) // 2, max(0, width - edge) // 2
-    box = (slice(top, top + edge), slice(left, left + edge))
+    box = middle(source.labels.shape, edge)
     return dataclasses.replace(source, image=source.image[box], labels=source.labels[box])
 
 
@@ -100,7 +99,9 @@ def by_modality(results: Sequence[Scores], examples: Sequence[Example]) -> dict[
         if each.modality:
             groups.setdefault(each.modality, []).append(result)
     return {
-        name: [round(float(np.mean([each.ap[index] for each in group])), 4) for index in (0, 4, 8)]
+        name: [
+            round(float(np.mean([each.ap[index] for each in group])), 4) for index in AT_50_70_90
+        ]
         for name, group in groups.items()
     }
 
@@ -121,7 +122,7 @@ def tune_thresholds(
     yield best, best_score
     for _ in range(2):
         before = best
-        for name, values in GRID.items():
+        for name, values in _GRID.items():
             for value in values:
                 candidate = dataclasses.replace(best, **{name: value})  # type: ignore[arg-type]
                 score = mean_ap(score_maps(maps, examples, candidate))

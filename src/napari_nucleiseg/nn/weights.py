@@ -30,8 +30,9 @@ def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
     if got != wanted:
         odd = sorted(set(got.items()) ^ set(wanted.items()))[0]
         raise BadInput(
-            f"The weights do not fit the network {model.name}: {odd[0]} {odd[1]} stands on one "
-            "side only; use weights that were saved by the same network."
+            f"The weights do not fit the network {model.name}: {odd[0]} {odd[1]} is in the "
+            "file or in the network, but not in both; use weights that were saved by the same "
+            "network."
         )
     for name, value in weights.items():
         if not np.isfinite(value).all():

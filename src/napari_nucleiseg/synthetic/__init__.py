@@ -16,7 +16,7 @@ from napari_nucleiseg.synthetic.looks import LOOKS
 from napari_nucleiseg.synthetic.scene import make_scene
 
 KINDS = tuple(LOOKS)
-SHAPES = {
+_SHAPES = {
     "fluorescence": (256, 256),
     "stained": (256, 320),
     "brightfield-tissue": (512, 512),
@@ -106,7 +106,7 @@ def make_dataset(
     rows = []
     for index in range(count):
         kind, number = kinds[index % len(kinds)], index // len(kinds)
-        shape = SHAPES[kind] if edge is None else (edge, edge)
+        shape = _SHAPES[kind] if edge is None else (edge, edge)
         image, labels = make_image(kind, shape, 1000 * seed + number)
         sample_id = f"{kind}-{number + 1:02d}"
         _write_sample(folder / sample_id, image, labels)

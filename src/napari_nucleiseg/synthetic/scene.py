@@ -8,10 +8,10 @@ import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
 
-ANGLES = 256  # points of an outline
-TRIES = 40  # for each nucleus that is wanted
-SMALLEST = 12  # px²; less than this of a nucleus is left out
-OVERLAP = 0.1  # the share of a nucleus that may lie under its neighbours; it is cut off
+_ANGLES = 256  # points of an outline
+_TRIES = 40  # for each nucleus that is wanted
+_SMALLEST = 12  # px²; less than this of a nucleus is left out
+_OVERLAP = 0.1  # the share of a nucleus that may lie under its neighbours; it is cut off
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,17 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale: float)
     return np.ascontiguousarray(large[: shape[0], : shape[1]])
 
 
-def make_outline(
+def _make_outline(
     rng: np.random.Generator, radius: float, stretch: float, wobble: float
 ) -> np.ndarray:
     """Make a closed outline: an ellipse times a Fourier series with falling amplitudes.
 
     Returns
     -------
-    (ANGLES,) float64
+    (256,) float64
         Distance from the centre in each direction, px.
     """
-    angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+    angle = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
     long, short = radius * np.sqrt(stretch), radius / np.sqrt(stretch)
     ellipse = long * short / np.hypot(short * np.cos(angle), long * np.sin(angle))
     order = np.arange(2, 7)[:, None]
@@ -115,18 +115,18 @@ def make_polygon(
 
     Returns
     -------
-    (ANGLES,) float64
+    (256,) float64
         Distance from the centre in each direction, px.
     """
     at = (np.arange(corners) + rng.uniform(-0.3, 0.3, corners)) * (2 * np.pi / corners)
     reach = radius * rng.uniform(0.75, 1.25, corners)
-    side = np.searchsorted(at, np.arange(ANGLES) * (2 * np.pi / ANGLES), side="right") - 1
+    side = np.searchsorted(at, np.arange(_ANGLES) * (2 * np.pi / _ANGLES), side="right") - 1
     start, end = side % corners, (side + 1) % corners
-    angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+    angle = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
     # Where the ray in this direction meets the line through two corners.
     between = reach[start] * reach[end] * np.sin(at[end] - at[start])
     ray = reach[start] * np.sin(angle - at[start]) + reach[end] * np.sin(at[end] - angle)
-    jagged = rng.normal(0, roughness, ANGLES + 8)
+    jagged = rng.normal(0, roughness, _ANGLES + 8)
     jagged = np.convolve(jagged, np.full(9, 1 / 3), mode="valid")
     return between / ray * np.clip(1 + jagged, 0.8, 1.2)
 
@@ -150,8 +150,8 @@ def draw_outline(
     )
     rows = np.arange(window[0].start, window[0].stop)[:, None] - centre[0]
     columns = np.arange(window[1].start, window[1].stop)[None, :] - centre[1]
-    direction = (np.arctan2(rows, columns) - turn) * (ANGLES / (2 * np.pi))
-    edge = outline[direction.astype(int) % ANGLES]
+    direction = (np.arctan2(rows, columns) - turn) * (_ANGLES / (2 * np.pi))
+    edge = outline[direction.astype(int) % _ANGLES]
     return (window[0], window[1]), (1 - np.hypot(rows, columns) / edge).astype(np.float32)
 
 
@@ -184,7 +184,7 @@ def make_scene(
     if count is None:
         count = max(1, round(style.cover * area / (0.785 * diameter**2)))
     builder = _Builder(rng, shape, style, diameter)
-    for _ in range(TRIES * count):
+    for _ in range(_TRIES * count):
         if len(builder.centres) == count:
             break
         builder.add_one()
@@ -217,7 +217,7 @@ class _Builder:
         if self.rng.random() > self.style.aligned:
             turn = self.rng.uniform(0, np.pi)
         stretch = 1 + (self.style.stretch - 1) * self.rng.gamma(4, 0.25)
-        outline = make_outline(self.rng, radius, stretch, self.style.wobble)
+        outline = _make_outline(self.rng, radius, stretch, self.style.wobble)
         if self.set_down((row, column), turn, outline):
             self.centres.append((row, column, radius))
 
@@ -240,7 +240,7 @@ class _Builder:
         whole = depth > 0
         visible = _largest_piece(whole & (self.labels[window] == 0))
         area = int(np.count_nonzero(visible))
-        if area < SMALLEST or area < (1 - OVERLAP) * np.count_nonzero(whole):
+        if area < _SMALLEST or area < (1 - _OVERLAP) * np.count_nonzero(whole):
             return False
         self.labels[window][visible] = len(self.centres) + 1
         self.depth[window][visible] = depth[visible]

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from squares import squares, write_sample
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg.dataset import read_dataset
+from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.learned import (
+    known_to,
+    learned_before,
+    seen_by,
+    warn_of_known,
+)
+from napari_nucleiseg.models import Model
+
+SHAPE = (64, 64)
+
+
+def ids(samples) -> list[str]:
+    return [each.id for each in samples]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Twelve samples with masks, `a` to `l`, whose images have nothing in common."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "cells"
+    for name in "abcdefghijkl":
+        write_sample(folder / name, squares(SHAPE, (5, 5), (40, 40)), masks=True)
+        noise = rng.integers(0, 255, SHAPE, dtype=np.uint8)
+        Image.fromarray(noise).save(folder / name / "images" / f"{name}.png")
+    return folder
+
+
+def samples_of(folder: Path, fields: str = "") -> tuple[Sample, ...]:
+    samples = read_dataset(folder).samples
+    return tuple(
+        replace(each, field=field) for each, field in zip(samples, fields, strict=False)
+    ) or tuple(samples)
+
+
+def base_model(folder: Path, **training) -> Model:
+    model = write_tiny_model(folder / "base")
+    return replace(model, info={**model.info, "training": training})
+
+
+def test_what_a_model_learned_from_is_found_by_dataset_and_id(
+    dataset: Path, tmp_path: Path
+) -> None:
+    samples = samples_of(dataset)
+    split = {"train": ["a", "b", "gone"], "validation": ["c"], "old": ["d"]}
+    model = base_model(tmp_path, dataset="cells", split=split)
+    assert ids(learned_before(model, dataset, samples)) == ["a", "b", "d"]
+    elsewhere = base_model(tmp_path, dataset="others", split=split)
+    assert learned_before(elsewhere, dataset, samples) == []
+    assert learned_before(None, dataset, samples) == []
+    assert learned_before(base_model(tmp_path), dataset, samples) == []
+    bare = tuple(replace(each, mask_paths=()) for each in samples)
+    assert learned_before(model, dataset, bare) == []
+
+
+def test_what_a_model_learned_from_is_found_in_a_renamed_copy_by_the_files_sizes(
+    dataset: Path, tmp_path: Path
+) -> None:
+    """But not in a folder that uses the same ids for other images."""
+    samples = samples_of(dataset)
+    sizes = {each.id: each.image_path.stat().st_size for each in samples[:4]}
+    split = {"train": ["a", "b"], "old": ["d"]}
+    model = base_model(tmp_path, dataset="before", split=split, image_bytes=sizes)
+    assert ids(learned_before(model, dataset, samples)) == ["a", "b", "d"]
+    samples[1].image_path.write_bytes(b"another image")
+    assert ids(learned_before(model, dataset, samples)) == ["a", "d"]
+    samples[1].image_path.unlink()
+    assert ids(learned_before(model, dataset, samples)) == ["a", "d"]
+
+
+def test_other_images_in_a_folder_of_the_same_name_are_not_taken_for_those(
+    dataset: Path, tmp_path: Path
+) -> None:
+    others = dict.fromkeys("abcdefghijkl", 1)
+    split = {"train": list("abcdefghijkl")}
+    model = base_model(tmp_path, dataset="cells", split=split, image_bytes=others)
+    assert learned_before(model, dataset, samples_of(dataset)) == []
+
+
+def test_what_the_models_before_it_learned_from_is_known_to_a_model(
+    dataset: Path, tmp_path: Path
+) -> None:
+    samples = samples_of(dataset)
+    sizes = {each.id: each.image_path.stat().st_size for each in samples[:2]}
+    learned = {**sizes, "c": None, "d": 1}
+    model = base_model(tmp_path, dataset="cells", split={"train": ["b"]}, learned=learned)
+    assert ids(known_to(model, "cells", samples)) == ["a", "b", "c"]
+    assert ids(known_to(model, "elsewhere", samples)) == ["a", "b"], "of c no size is recorded"
+
+
+def test_what_a_model_was_tuned_on_it_has_seen_and_what_the_models_before_it_learned_from(
+    dataset: Path, tmp_path: Path
+) -> None:
+    """But not other images that have the same ids."""
+    opened = read_dataset(dataset)
+    learned = {"a": opened.samples[0].image_path.stat().st_size, "b": 1}
+    split = {"train": ["gone"], "validation": ["c"]}
+    model = base_model(tmp_path, dataset="cells", split=split, learned=learned)
+    assert ids(seen_by(model, opened, opened.samples)) == ["a", "c"]
+    above = base_model(tmp_path, dataset=tmp_path.name, split=split, learned=learned)
+    found = replace(opened, path=tmp_path)
+    assert ids(seen_by(above, found, opened.samples)) == ["a", "c"], "it was opened from above"
+    elsewhere = base_model(tmp_path, dataset="others", split=split, image_bytes={"gone": 1})
+    assert seen_by(elsewhere, opened, opened.samples) == []
+
+
+def test_it_is_said_how_many_images_a_model_learned_from(dataset: Path, tmp_path: Path) -> None:
+    samples = samples_of(dataset)
+    model = base_model(tmp_path, dataset="cells", split={"train": ["a", "b"]})
+    assert warn_of_known(model, dataset, samples).startswith("2 of 12 images were learned from")
+    assert warn_of_known(model, dataset, samples[1:]).startswith("1 of 11 images was learned from")
+    assert warn_of_known(model, dataset, samples[2:]) == ""
