@@ -77,6 +77,14 @@ def test_what_a_model_learned_from_is_found_in_a_renamed_copy_by_the_files_sizes
     assert ids(known_to(model, dataset.name, samples)) == ["a", "d"]
 
 
+def test_what_was_held_out_of_the_field_that_was_learned_from_counts_as_learned(
+    dataset: Path, tmp_path: Path
+) -> None:
+    split = {"train": ["a"], "validation": [], "alike": ["b"]}
+    model = base_model(tmp_path, dataset="cells", split=split)
+    assert ids(known_to(model, "cells", samples_of(dataset))) == ["a", "b"]
+
+
 def test_other_images_in_a_folder_of_the_same_name_are_not_taken_for_those(
     dataset: Path, tmp_path: Path
 ) -> None:
