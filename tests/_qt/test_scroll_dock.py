@@ -38,7 +38,7 @@ def test_a_text_that_comes_later_is_not_cut_off(window: Window, qtbot: QtBot) ->
     assert before == 100
     window.check.setText(LONG)
     qtbot.waitUntil(lambda: window.dock.minimumWidth() > before)
-    assert window.is_whole
+    qtbot.waitUntil(lambda: window.is_whole)
     window.check.setText(SHORT)
     qtbot.waitUntil(lambda: window.dock.minimumWidth() == before)
 
@@ -51,4 +51,13 @@ def test_a_larger_font_is_not_cut_off(window: Window, qtbot: QtBot) -> None:
     font.setPointSize(2 * font.pointSize())
     window.dock.setFont(font)
     qtbot.waitUntil(lambda: window.dock.minimumWidth() > before)
+    qtbot.waitUntil(lambda: window.is_whole)
+
+
+def test_room_for_a_bar_is_made_only_where_there_is_one(window: Window, qtbot: QtBot) -> None:
+    window.check.setText(LONG)
+    qtbot.waitUntil(lambda: window.dock.minimumWidth() > 100)
+    with_bar = window.dock.minimumWidth()
+    window.dock.widget().setMinimumHeight(0)
+    qtbot.waitUntil(lambda: window.dock.minimumWidth() < with_bar)
     assert window.is_whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QWidget
 
 _PLUGIN = " (napari-nucleiseg)"
@@ -36,10 +37,16 @@ class ScrollDock(QScrollArea):
             self._fit_width()
         return handled
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Make room for the bar to scroll with, which takes some of the column's."""
+        super().resizeEvent(event)
+        self._fit_width()
+
     def _fit_width(self) -> None:
-        column, bar = self.widget(), self.verticalScrollBar()
-        if self._narrowest is not None and column is not None and bar is not None:
-            needed = column.minimumSizeHint().width() + bar.sizeHint().width()
+        column, port = self.widget(), self.viewport()
+        if self._narrowest is not None and column is not None and port is not None:
+            beside = self.width() - port.width()  # a frame, and the bar where there is one
+            needed = column.minimumSizeHint().width() + beside
             self.setMinimumWidth(max(self._narrowest, needed))
 
     def event(self, event: QEvent) -> bool:
