@@ -14,7 +14,13 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.nn.augment import NO_NUCLEI
 from napari_nucleiseg.run_folder import RUN, SPLIT
-from napari_nucleiseg.run_record import Request, keep_record, typical_diameter, writing_alone
+from napari_nucleiseg.run_record import (
+    Request,
+    keep_record,
+    note_newcomers,
+    typical_diameter,
+    writing_alone,
+)
 
 
 @pytest.fixture
@@ -156,6 +162,17 @@ def test_a_run_may_begin_beside_its_log(
     (out / "log.txt").write_text("begun by the scheduler")
     keep_record(request_to_train, samples, lambda: {"train": samples, "validation": ()})
     assert (out / SPLIT).exists()
+
+
+def test_images_that_came_since_a_run_was_begun_are_counted(
+    samples: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    assert note_newcomers(tmp_path, samples[:1]) == "", "it is begun"
+    assert note_newcomers(tmp_path, samples[:1]) == ""
+    assert note_newcomers(tmp_path, samples[:2]).startswith("1 image that has labels is not part")
+    for _ in range(2):
+        found = note_newcomers(tmp_path, samples)
+        assert found.startswith("2 images that have labels are not part of this run")
 
 
 SPLITS = [

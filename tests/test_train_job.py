@@ -108,6 +108,24 @@ def test_a_test_sample_and_its_field_are_never_learned_from(
     assert sorted(split["train"] + split["validation"]) == ids[2:], "nor where it is not asked for"
 
 
+def test_a_run_that_goes_on_says_what_it_was_begun_without(
+    dsb_folder: Path, tmp_path: Path
+) -> None:
+    away = next(each for each in dsb_folder.iterdir() if each.is_dir())
+    away.rename(tmp_path / away.name)
+    request = TrainRequest(str(dsb_folder), str(tmp_path / "run"), CONFIG)
+
+    def said() -> str:
+        job = train(request)
+        step = next(job)
+        job.close()
+        return step.message
+
+    assert "not part of this run" not in said()
+    (tmp_path / away.name).rename(away)
+    assert "1 image that has labels is not part of this run" in said()
+
+
 def test_a_second_training_of_a_run_is_refused_until_the_first_lets_go(
     dsb_folder: Path, tmp_path: Path
 ) -> None:

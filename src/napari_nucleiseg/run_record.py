@@ -33,6 +33,7 @@ from napari_nucleiseg.run_folder import (
     CURRENT,
     CURVES,
     MODEL,
+    OFFERED,
     PICTURES,
     REPORT,
     RUN,
@@ -143,6 +144,37 @@ def keep_record(
         write_json(out / SPLIT, _ids(split))
     write_json(out / RUN, _describe(request, split))
     return split
+
+
+def note_newcomers(out: Path, samples: Sequence[Sample]) -> str:
+    """Say how many samples a run that was begun without them does not learn from.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run. The first time, the samples' ids are written down there.
+    samples : sequence of Sample
+        All that it could learn from if it began now.
+
+    Returns
+    -------
+    str
+        Empty where there are none.
+    """
+    before = read_json(out / OFFERED)
+    if not isinstance(before, list):
+        write_json(out / OFFERED, [each.id for each in samples])
+        return ""
+    count = len({each.id for each in samples}.difference(map(str, before)))
+    if not count:
+        return ""
+    images, them = ("1 image that has labels is", "it")
+    if count > 1:
+        images, them = (f"{count} images that have labels are", "them")
+    return (
+        f"{images} not part of this run, which was begun without {them}: begin a new one to learn "
+        f"from {them}."
+    )
 
 
 def _check_new(out: Path) -> None:

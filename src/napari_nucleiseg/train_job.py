@@ -23,6 +23,7 @@ from napari_nucleiseg.run_folder import DECIDED, STOPPED
 from napari_nucleiseg.run_record import (
     Request,
     keep_record,
+    note_newcomers,
     read_examples,
     typical_diameter,
     write_trained,
@@ -94,8 +95,8 @@ def train(request: TrainRequest) -> Generator[Progress]:
 
 def _train(request: TrainRequest) -> Generator[Progress]:
     start = _model_to_start_from(request)
-    split = _split(request, start)
-    for note in notes(split):
+    split, newcomers = _split(request, start)
+    for note in filter(None, (newcomers, *notes(split))):
         yield Progress(0, 0, note, "note")
     train_examples = yield from read_examples(split[TRAIN])
     validation = yield from read_examples(judges(split))
@@ -174,12 +175,13 @@ def _weights(
     return weights, source, f"Encoder: {note}."
 
 
-def _split(request: TrainRequest, start: Model | None) -> Split:
+def _split(request: TrainRequest, start: Model | None) -> tuple[Split, str]:
+    """Split the samples, and say which came after the run was begun."""
     dataset = read_dataset(request.dataset, table=request.table or None)
+    wanted = set(request.only)
+    samples = with_truth(each for each in dataset.samples if not wanted or each.id in wanted)
 
     def split_now() -> Split:
-        wanted = set(request.only)
-        samples = with_truth(each for each in dataset.samples if not wanted or each.id in wanted)
         old = known_to(start, dataset.root.name, dataset.samples)
         tests = [each for each in dataset.samples if each.split == "test"]
         return split_samples(
@@ -191,4 +193,5 @@ def _split(request: TrainRequest, start: Model | None) -> Split:
             held_before=held_out_by(start) if old else frozenset(),
         )
 
-    return keep_record(request, dataset.samples, split_now)
+    split = keep_record(request, dataset.samples, split_now)
+    return split, note_newcomers(Path(request.out), samples)
