@@ -41,6 +41,18 @@ def judged(name: str, before: float, after: float, field: str = "") -> Judged:
     return Judged(sample(name, field), new, old)
 
 
+def write_blind_model(folder: Path) -> Model:
+    """It drops every nucleus as too small."""
+    return write_model(
+        folder,
+        network="nuclei",
+        weights={"kernel": np.ones(3, np.float16)},
+        graph=bright_blobs().SerializeToString(),
+        decode=DecodeConfig(min_area=10_000),
+        diameter=20,
+    )
+
+
 def test_held_out_is_what_neither_model_has_learned_from(tmp_path: Path) -> None:
     samples = [sample("a"), sample("b"), sample("c"), sample("d", split="test"), sample("e"),
                sample("f", field="1"), sample("g", field="1")]  # fmt: skip
@@ -121,14 +133,7 @@ def test_what_got_worse_comes_first_with_both_means(tmp_path: Path) -> None:
     for name, corners in {"same": [(10, 10)], "worse": [(10, 10), (50, 50)]}.items():
         write_sample(tmp_path / "data" / name, squares(SHAPE, *corners), masks=True)
     old = write_tiny_model(tmp_path / "old")
-    blind = write_model(
-        tmp_path / "blind",
-        network="nuclei",
-        weights={"kernel": np.ones(3, np.float16)},
-        graph=bright_blobs().SerializeToString(),
-        decode=DecodeConfig(min_area=10_000),
-        diameter=20,
-    )
+    blind = write_blind_model(tmp_path / "blind")
     samples = read_dataset(tmp_path / "data").samples
     steps = list(compare(samples, blind, old, PredictConfig()))
     assert steps[-1].done == steps[-1].total == 4
@@ -143,6 +148,40 @@ def test_what_got_worse_comes_first_with_both_means(tmp_path: Path) -> None:
     ]
     assert {each.shape for each in drawn} == {(*SHAPE, 3)}
     assert all((old != new).any() for old, new in zip(drawn[::2], drawn[1::2], strict=True))
+
+
+def test_images_stand_in_the_order_of_what_they_gained(tmp_path: Path) -> None:
+    """The old model finds what the blind one misses, but for the image that shows nothing."""
+    for name in "ab":
+        write_sample(tmp_path / "data" / name, squares(SHAPE, (10, 10)), masks=True)
+    Image.new("L", SHAPE).save(tmp_path / "data" / "a" / "images" / "a.png")
+    old, blind = write_tiny_model(tmp_path / "old"), write_blind_model(tmp_path / "blind")
+    samples = read_dataset(tmp_path / "data").samples
+    result = list(compare(samples, blind, old, PredictConfig()))[-1].values["comparison"]
+    assert [(each.sample.id, each.gain) for each in result.images] == [("b", -1), ("a", 0)]
+
+
+def test_each_name_has_its_own_figure() -> None:
+    """Of three nuclei, .52, .72 and .92 are covered; the old model finds one of them."""
+    truth, found = np.zeros((2, 10, 300), np.int32)
+    for number, width in enumerate((52, 72, 92), start=1):
+        left = 100 * (number - 1)
+        truth[:, left : left + 100] = found[:, left : left + width] = number
+    old = scores(truth, np.where(found == 3, found, 0))
+    means = Comparison((Judged(sample("a"), scores(truth, found), old),), fields=1).means()
+    assert means["AP .5"] == (1 / 3, 1)
+    assert means["AP .7"] == (1 / 3, 2 / 4)
+    assert means["AP .9"] == (1 / 3, 1 / 5)
+    assert means["True nuclei"] == (3, 3)
+    assert means["Found nuclei"] == (1, 3)
+
+
+def test_images_are_predicted_as_the_person_chose(tmp_path: Path) -> None:
+    """That diameter is refused, so no image is scored."""
+    write_sample(tmp_path / "data" / "a", squares(SHAPE, (10, 10)), masks=True)
+    samples, new = read_dataset(tmp_path / "data").samples, write_tiny_model(tmp_path / "new")
+    with pytest.raises(BadInput, match="None of the images could be scored"):
+        list(compare(samples, new, None, PredictConfig(diameter=400)))
 
 
 def test_without_an_old_model_only_the_new_one_is_scored(tmp_path: Path) -> None:
