@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.key_bindings import coerce_keybinding
+from napari.utils.key_bindings import KeyCode, KeyMod, coerce_keybinding
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QGridLayout,
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from napari_nucleiseg.doubts import Doubt
 
+_UNDO = KeyMod.CtrlCmd | KeyCode.KeyZ
+_REDO = KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ
 _REST_TEXT = "Point at a nucleus and press a key, or press a button and click nuclei."
 
 
@@ -116,11 +118,14 @@ class CorrectDock(ScrollDock):
         )
 
     def _bind_keys(self) -> None:
-        self._actions: dict[str, Callable[[napari.viewer.Viewer], None]] = {
+        self._actions: dict[str | int, Callable[[napari.viewer.Viewer], None]] = {
             doubts_list.NEXT: lambda viewer: self._go(1),
             doubts_list.PREVIOUS: lambda viewer: self._go(-1),
             doubts_list.DISMISS: lambda viewer: self._dismiss(),
         }
+        # napari's own are heard while a Labels layer is selected, and come first then.
+        self._actions[_UNDO] = lambda viewer: self._with_layer(Labels.undo)
+        self._actions[_REDO] = lambda viewer: self._with_layer(Labels.redo)
         for tool in TOOLS:
             self._actions[tool.key] = _pressing(self.tools, tool)
         for key, action in self._actions.items():
