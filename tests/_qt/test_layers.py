@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
+import PIL.Image
 import pytest
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
@@ -206,3 +210,49 @@ def test_with_layers_of_ones_own_the_next_dataset_takes_over_the_image(
     assert image.visible
     assert image.name == "x"
     assert image.data.shape == (64, 64)
+
+
+HIDE_AND_MOVE = """
+import sys
+from pathlib import Path
+import napari
+from qtpy.QtTest import QTest
+from napari_nucleiseg._qt.layers import layers_for
+
+viewer = napari.Viewer(show_welcome_screen=False)
+layers = layers_for(viewer)
+layers.session.open_dataset(Path(sys.argv[1]))
+for sample in layers.session.dataset.samples:
+    layers.session.select(sample.id)
+    while layers.sample is not sample or layers.is_loading:
+        QTest.qWait(10)
+    QTest.qWait(200)
+    assert [layer.name for layer in viewer.layers] == [sample.id, "nuclei"]
+for seen in (False, True):
+    layers.image_layer.visible = seen
+    QTest.qWait(200)
+for _ in range(2):
+    viewer.layers.move(0, 2)
+    QTest.qWait(200)
+print("still here", flush=True)
+viewer.close()
+"""
+
+
+@pytest.mark.parametrize("channels", [(1, 1, 1), (1, 3, 1)])
+def test_the_window_outlives_a_hidden_image_after_a_change_of_sample(qapp, tmp_path, channels):
+    """It ended where Mesa draws by software, as on a virtual display."""
+    labels = squares((EDGE, EDGE), (10, 10))
+    for name, count in zip("abc", channels, strict=True):
+        folder = tmp_path / "squares" / name
+        write_sample(folder, labels, masks=True)
+        if count == 3:
+            colours = np.dstack([labels * 200, labels * 90, labels * 10]).astype(np.uint8)
+            PIL.Image.fromarray(colours).save(folder / "images" / f"{name}.png")
+    process = subprocess.run(
+        [sys.executable, "-c", HIDE_AND_MOVE, str(tmp_path / "squares")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "still here" in process.stdout, process.stderr
