@@ -71,7 +71,7 @@ class Tools:
         self._marks = Marks(viewer)
         self._waiting: _Waiting | None = None
         self._unbound: dict[str, Any] = {}
-        self._double_clicks: list[Callable] = []
+        self._zooms: list[Callable] = []
         viewer.layers.selection.events.active.connect(self._on_layer_selected)
 
     @property
@@ -191,8 +191,9 @@ class Tools:
         # napari's own actions stand on these two keys, and a double click zooms.
         for key, action in (("Escape", self.cancel), ("Enter", self._finish)):
             self._unbound[key] = layer.bind_key(key, lambda _, act=action: act(), overwrite=True)
-        self._double_clicks = self._viewer.mouse_double_click_callbacks
-        self._viewer.mouse_double_click_callbacks = [self._on_double_click]
+        clicks = self._viewer.mouse_double_click_callbacks
+        self._zooms = canvas.take_zooms(self._viewer)
+        clicks.append(self._on_double_click)
         self._viewer.mouse_drag_callbacks.append(self._on_drag)
         self._ask()
         self.waiting_changed.emit(tool)
@@ -205,7 +206,9 @@ class Tools:
         for key, action in self._unbound.items():
             layer.bind_key(key, action, overwrite=True)
         self._unbound.clear()
-        self._viewer.mouse_double_click_callbacks = self._double_clicks
+        clicks = self._viewer.mouse_double_click_callbacks
+        clicks.remove(self._on_double_click)
+        clicks[:0] = self._zooms
         self._viewer.mouse_drag_callbacks.remove(self._on_drag)
         self._marks.clear()
         layer.mode = waiting.mode
