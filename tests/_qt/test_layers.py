@@ -14,6 +14,7 @@ from showing import FIRST, SECOND, paint, show, show_again
 from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg._qt.preferences import display
 from napari_nucleiseg.session import session_for
 from napari_nucleiseg.state import SampleState, Status
 from napari_nucleiseg.storage import save_labels
@@ -49,6 +50,19 @@ def test_every_sample_has_a_labels_layer_of_its_own(shown, qtbot):
     before = shown.draft.current_labels()
     shown.labels_layer.undo()
     assert np.array_equal(shown.draft.current_labels(), before)
+
+
+def test_the_next_labels_look_like_those_before(shown, squares_folder, qtbot):
+    before, chosen = shown.labels_layer, display()
+    assert (before.opacity, before.brush_size) == (chosen.opacity, chosen.brush_size)
+    before.opacity, before.contour, before.brush_size, before.mode = 0.3, 2, 33, "paint"
+    show(qtbot, shown, SECOND)
+    layer = shown.labels_layer
+    assert (layer.opacity, layer.contour, layer.brush_size) == (0.3, 2, 33)
+    assert layer.mode == "pan_zoom"
+    shown.session.open_dataset(squares_folder)
+    show(qtbot, shown, FIRST)
+    assert shown.labels_layer.brush_size == chosen.brush_size
 
 
 def test_the_view_fits_a_sample_that_follows_a_larger_one(viewer, tmp_path, qtbot):

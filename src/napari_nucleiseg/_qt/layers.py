@@ -22,7 +22,7 @@ from napari_nucleiseg._qt.closing import CloseGuard
 from napari_nucleiseg._qt.draft_layer import DraftLayer
 from napari_nucleiseg._qt.keys import bind_keys
 from napari_nucleiseg._qt.layers_beside import LayersBeside
-from napari_nucleiseg._qt.preferences import display
+from napari_nucleiseg._qt.preferences import Display, display
 from napari_nucleiseg._qt.sample_reader import SampleReader
 from napari_nucleiseg._qt.saving import Saving
 from napari_nucleiseg.numbering import count_nuclei
@@ -82,6 +82,7 @@ class SampleLayers:
         self.draft = DraftLayer(session)
         self.image_layer: Image | None = None
         self._coming: Opened | None = None
+        self._look: Display | None = None  # of the Labels layer before
         self._beside = LayersBeside(viewer)
         self._reader = SampleReader(
             session,
@@ -121,6 +122,7 @@ class SampleLayers:
         self.draft.leave()
         if sample is None:
             self.clear()
+            self._look = None
             return
         if self.labels_layer is not None:
             # Strokes on a sample that has been handed over would be lost.
@@ -191,7 +193,7 @@ class SampleLayers:
         viewer = self._viewer()
         if viewer is None:
             return
-        chosen = display()
+        chosen = self._look or display()
         layer = Labels(labels, name="nuclei", opacity=chosen.opacity)
         layer.contour, layer.brush_size = chosen.contour, chosen.brush_size
         layer.selected_label = int(labels.max(initial=0)) + 1
@@ -212,6 +214,7 @@ class SampleLayers:
         # What we could not save is not ours to throw away.
         self._remove(None if is_foreign else had)
         if had is not None:
+            self._look = Display(had.opacity, had.contour, had.brush_size)
             self.labels_layer_changed.emit(None)
 
     def _remove_image(self) -> None:
