@@ -281,6 +281,39 @@ def test_undo_and_redo_by_button(desk: Desk, folder: Path) -> None:
     np.testing.assert_array_equal(desk.layer.data, after)
 
 
+@pytest.mark.parametrize("way", ["undo", "stroke"])
+def test_what_was_said_of_the_labels_goes_when_they_change(
+    desk: Desk, folder: Path, way: str
+) -> None:
+    desk.open(folder)
+    rest = desk.dock.message.text()
+    desk.hand.use("D", 20, 20)
+    assert desk.dock.message.text() == "Nucleus 1 deleted"
+    if way == "undo":
+        desk.hand.press("Z", ctrl=True)
+    else:
+        desk.layer.mode = "paint"
+        desk.hand.drag((20, 20), (24, 24))
+    assert desk.dock.message.text() == rest
+
+
+def test_an_armed_tool_asks_again_after_undo(desk: Desk, folder: Path) -> None:
+    desk.open(folder)
+    desk.click(desk.button("delete"))
+    asked = desk.dock.message.text()
+    desk.hand.click(20, 20)
+    assert desk.dock.message.text() == "Nucleus 1 deleted"
+    desk.hand.press("Z", ctrl=True)
+    assert desk.dock.message.text() == asked
+
+
+def test_with_nothing_to_undo_it_says_so(desk: Desk, folder: Path) -> None:
+    desk.open(folder)
+    desk.click(desk.dock.undo)
+    assert "Nothing to undo" in desk.dock.message.text()
+    assert "since this image was opened" in desk.dock.undo.toolTip()
+
+
 def test_undo_by_key_while_the_image_is_selected(desk: Desk, folder: Path) -> None:
     desk.open(folder)
     before = desk.layer.data.copy()

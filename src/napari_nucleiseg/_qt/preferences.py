@@ -9,7 +9,7 @@ PLUGIN = "napari-nucleiseg"
 
 @dataclass(frozen=True)
 class Display:
-    """How nuclei are shown when a sample is opened.
+    """How nuclei are shown when the first sample of a dataset is opened.
 
     Attributes
     ----------

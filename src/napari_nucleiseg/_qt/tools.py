@@ -79,6 +79,12 @@ class Tools:
         """The tool that waits for clicks."""
         return self._waiting.tool if self._waiting else None
 
+    @property
+    def expected(self) -> str:
+        """What the tool that waits asks for; "" where none does."""
+        waiting = self._waiting
+        return f"{waiting.tool.label}: {waiting.gesture.expects}; Esc ends" if waiting else ""
+
     def press(self, tool: Tool) -> None:
         """Act at the pointer, as the tool's key does."""
         if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
@@ -263,7 +269,7 @@ class Tools:
         waiting = self._waiting
         if waiting and waiting.asked != waiting.gesture.expects:
             waiting.asked = waiting.gesture.expects
-            self._say(f"{waiting.tool.label}: {waiting.asked}; Esc ends")
+            self._say(self.expected)
 
     def _say(self, text: str, trouble: bool = False) -> None:
         self._viewer.status = text
