@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucleiseg._qt.key_button import KeyButton
+from napari_nucleiseg._qt.leaves_letters import LeavesLetters
 from napari_nucleiseg.doubts import Doubt
 
 _LEAST_HEIGHT = 90  # px
@@ -180,7 +180,7 @@ class _DoubtsModel(QAbstractListModel):
         return None
 
 
-class _View(QListView):
+class _View(LeavesLetters, QListView):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setUniformItemSizes(True)
@@ -193,10 +193,3 @@ class _View(QListView):
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Ask for little: the dock gives what is left, and scrolls only where that is less."""
         return QSize(super().sizeHint().width(), _LEAST_HEIGHT)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Leave letters to the tools; a list would search for them."""
-        if event.text().isprintable() and event.text().strip():
-            event.ignore()
-        else:
-            super().keyPressEvent(event)

@@ -11,7 +11,7 @@ PLUGIN = "napari-nucleiseg"
 
 @dataclass(frozen=True)
 class Display:
-    """How nuclei are shown when a sample is opened.
+    """How nuclei are shown when the first sample of a dataset is opened.
 
     Attributes
     ----------

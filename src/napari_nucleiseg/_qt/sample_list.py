@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from qtpy.QtCore import QModelIndex, Qt, QTimer
-from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_nucleiseg._qt.dataset_model import DatasetModel
 from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg._qt.layers import SampleLayers
+from napari_nucleiseg._qt.leaves_letters import LeavesLetters
 from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.sample_delegate import SampleDelegate
 from napari_nucleiseg._qt.thumbnails import Thumbnails
@@ -34,14 +35,8 @@ _AHEAD = 12
 """Rows beyond the visible ones whose thumbnails are made too."""
 
 
-class _View(QListView):
-    """A list that leaves letters to napari's keys."""
-
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
-        if event is not None and event.text().isprintable() and event.text().strip():
-            event.ignore()
-            return
-        super().keyPressEvent(event)
+class _View(LeavesLetters, QListView):
+    pass
 
 
 class SampleList(QWidget):
