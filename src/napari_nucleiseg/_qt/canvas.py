@@ -85,7 +85,7 @@ def fit(viewer: Viewer, layer: Layer) -> None:
 
 
 def _aim(viewer: Viewer, centre: np.ndarray, zoom: float) -> None:
-    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera = unwrapped(viewer).scene.camera
     camera.center = tuple(centre)
     camera.zoom = zoom
 
