@@ -162,18 +162,19 @@ def test_a_killed_run_goes_on_with_the_same_command(dsb_folder: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("flags", "code", "message"),
     [
-        (["--recipe", "classic", "--crop", "64"], "--crop has no meaning for the recipe classic"),
-        (["--edge", "64"], "--edge needs --recipe"),
-        (["--recipe", "unet", "--test-ids", "nowhere.txt"], "nowhere.txt is no readable list"),
-        (["--recipe", "unet", "--batch", "0"], "batch is 0"),
+        (["--recipe", "classic", "--crop", "64"], 2, "--crop has no meaning for the recipe"),
+        (["--edge", "64"], 2, "--edge needs --recipe"),
+        (["--recipe", "unet", "--test-ids", "nowhere.txt"], 1, "nowhere.txt is no readable list"),
+        (["--recipe", "unet", "--batch", "0"], 2, "--batch is 0"),
     ],
 )
 def test_flags_that_do_not_fit_a_recipe_are_refused(
-    dsb_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture, flags: list[str], message: str
-) -> None:
-    assert main(["train", str(dsb_folder), "--out", str(tmp_path / "run"), *flags]) == 1
+    dsb_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture, flags: list[str],
+    code: int, message: str,
+) -> None:  # fmt: skip
+    assert main(["train", str(dsb_folder), "--out", str(tmp_path / "run"), *flags]) == code
     assert message in capsys.readouterr().err
 
 
