@@ -96,15 +96,10 @@ def dies(request: Request) -> Iterator[Progress]:
     os._exit(7)
 
 
-def no_tensorflow(request: Request) -> Iterator[Progress]:
-    yield Progress(0, 1)
-    raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow.keras")
-
-
 JOBS = {
     each.__name__: each
     for each in (count, values, array, garbage, reads_stdin, stubborn, holds_gil, refuses, fault,
-                 dies, no_tensorflow)
+                 dies)
 }  # fmt: skip
 
 

@@ -67,11 +67,15 @@ def test_is_not_extracted_again(tmp_path: Path) -> None:
     assert contents(extracted(path, out))["a/images/a.png"] == b"touched"
 
 
-def test_another_archive_of_the_same_name_does_not_replace_a_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("members", [{"c/images/c.png": b"c"}, {**GOOD, "a/masks/1.png": b"MASK"}])
+def test_another_archive_of_the_same_name_does_not_replace_a_folder(
+    tmp_path: Path, members: dict[str, bytes]
+) -> None:
+    """Not even one whose files have the same names and sizes."""
     out = tmp_path / "out"
     folder = extracted(zipped(tmp_path / "one" / "a.zip", GOOD), out)
     with pytest.raises(BadInput, match="does not come from"):
-        list(extract(zipped(tmp_path / "two" / "a.zip", {"c/images/c.png": b"c"}), out))
+        list(extract(zipped(tmp_path / "two" / "a.zip", members), out))
     assert contents(folder) == GOOD
 
 

@@ -53,6 +53,8 @@ def test_labels_and_status_come_back_and_nothing_is_lost(dataset: Path, tmp_path
         assert (state.status, state.model, state.touched) == (Status.APPROVED, "a model", (factor,))
         assert len(list((dataset / name / "masks").iterdir())) == 2
     np.testing.assert_array_equal(read_label_tif(dataset / "a" / "labels.bak.tif"), LABELS * 2)
+    (replaced,) = (dataset / "a").glob("labels.kept-*.tif")
+    np.testing.assert_array_equal(read_label_tif(replaced), LABELS * 2)
     assert not (dataset / "c" / "labels.tif").exists()
     assert read_prediction(dataset / "a") is None, "not what these labels began with"
     assert read_prediction(dataset / "b")[1] == "a model"

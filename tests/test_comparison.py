@@ -11,13 +11,14 @@ from PIL import Image
 from squares import EDGE, squares, write_sample
 from tiny_models import bright_blobs, write_tiny_model
 
-from napari_nucleiseg.comparison import Comparison, Judged, compare, held_out, judge
-from napari_nucleiseg.config import DecodeConfig, PredictConfig
+from napari_nucleiseg.comparison import Comparison, Judged, compare, foresee, held_out, judge
+from napari_nucleiseg.config import DecodeConfig, PredictConfig, TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, write_model
+from napari_nucleiseg.truth import Truths
 
 SHAPE = (EDGE, EDGE)
 
@@ -38,6 +39,18 @@ def judged(name: str, before: float, after: float, field: str = "") -> Judged:
     found = [np.where(truth <= 10 * share, truth, 0) for share in (before, after)]
     old, new = (scores(truth, each) for each in found)
     return Judged(sample(name, field), new, old)
+
+
+def write_blind_model(folder: Path) -> Model:
+    """It drops every nucleus as too small."""
+    return write_model(
+        folder,
+        network="nuclei",
+        weights={"kernel": np.ones(3, np.float16)},
+        graph=bright_blobs().SerializeToString(),
+        decode=DecodeConfig(min_area=10_000),
+        diameter=20,
+    )
 
 
 def test_held_out_is_what_neither_model_has_learned_from(tmp_path: Path) -> None:
@@ -91,18 +104,36 @@ def test_it_is_counted_what_chose_the_weights_and_what_could_not_be_scored(
     assert (result.chosen_by, result.missing, len(result.images)) == (1, 1, 2)
 
 
+def test_a_training_is_foreseen_as_it_parts_and_judges() -> None:
+    names = "abcdefghij"
+    samples = [sample(name, field=name.upper()) for name in names]
+    config = TrainConfig(validation=0.2)
+
+    def foreseen(**known) -> tuple[int, int]:
+        return foresee(samples, Truths(annotated=tuple(samples)), config, **known)
+
+    assert foreseen() == (2, 2)
+    assert foreseen(known=samples[:6]) == (2, 2), "of those that it does not know"
+    assert foreseen(known=samples[:6], held_before=frozenset("ghij")) == (4, 4)
+    assert foreseen(known=samples) == (2, 0)
+    assert foreseen(known_to_old=samples) == (2, 0)
+
+
+def test_a_training_on_one_field_is_compared_by_test_images_alone() -> None:
+    samples = [sample(name, field="1") for name in "abcd"]
+    tests = [sample("t", split="test"), sample("u", split="test")]
+    config = TrainConfig(validation=0.25)
+    assert foresee(samples, Truths(annotated=tuple(samples)), config) == (1, 0)
+    truths = Truths(corrected=tuple(samples), annotated=tuple(tests))
+    assert foresee([*samples, *tests], truths, config) == (1, 2)
+    assert foresee(samples, truths, config, tests[:1]) == (1, 1)
+
+
 def test_what_got_worse_comes_first_with_both_means(tmp_path: Path) -> None:
     for name, corners in {"same": [(10, 10)], "worse": [(10, 10), (50, 50)]}.items():
         write_sample(tmp_path / "data" / name, squares(SHAPE, *corners), masks=True)
     old = write_tiny_model(tmp_path / "old")
-    blind = write_model(
-        tmp_path / "blind",
-        network="nuclei",
-        weights={"kernel": np.ones(3, np.float16)},
-        graph=bright_blobs().SerializeToString(),
-        decode=DecodeConfig(min_area=10_000),
-        diameter=20,
-    )
+    blind = write_blind_model(tmp_path / "blind")
     samples = read_dataset(tmp_path / "data").samples
     steps = list(compare(samples, blind, old, PredictConfig()))
     assert steps[-1].done == steps[-1].total == 4
@@ -117,6 +148,40 @@ def test_what_got_worse_comes_first_with_both_means(tmp_path: Path) -> None:
     ]
     assert {each.shape for each in drawn} == {(*SHAPE, 3)}
     assert all((old != new).any() for old, new in zip(drawn[::2], drawn[1::2], strict=True))
+
+
+def test_images_stand_in_the_order_of_what_they_gained(tmp_path: Path) -> None:
+    """The old model finds what the blind one misses, but for the image that shows nothing."""
+    for name in "ab":
+        write_sample(tmp_path / "data" / name, squares(SHAPE, (10, 10)), masks=True)
+    Image.new("L", SHAPE).save(tmp_path / "data" / "a" / "images" / "a.png")
+    old, blind = write_tiny_model(tmp_path / "old"), write_blind_model(tmp_path / "blind")
+    samples = read_dataset(tmp_path / "data").samples
+    result = list(compare(samples, blind, old, PredictConfig()))[-1].values["comparison"]
+    assert [(each.sample.id, each.gain) for each in result.images] == [("b", -1), ("a", 0)]
+
+
+def test_each_name_has_its_own_figure() -> None:
+    """Of three nuclei, .52, .72 and .92 are covered; the old model finds one of them."""
+    truth, found = np.zeros((2, 10, 300), np.int32)
+    for number, width in enumerate((52, 72, 92), start=1):
+        left = 100 * (number - 1)
+        truth[:, left : left + 100] = found[:, left : left + width] = number
+    old = scores(truth, np.where(found == 3, found, 0))
+    means = Comparison((Judged(sample("a"), scores(truth, found), old),), fields=1).means()
+    assert means["AP .5"] == (1 / 3, 1)
+    assert means["AP .7"] == (1 / 3, 2 / 4)
+    assert means["AP .9"] == (1 / 3, 1 / 5)
+    assert means["True nuclei"] == (3, 3)
+    assert means["Found nuclei"] == (1, 3)
+
+
+def test_images_are_predicted_as_the_person_chose(tmp_path: Path) -> None:
+    """That diameter is refused, so no image is scored."""
+    write_sample(tmp_path / "data" / "a", squares(SHAPE, (10, 10)), masks=True)
+    samples, new = read_dataset(tmp_path / "data").samples, write_tiny_model(tmp_path / "new")
+    with pytest.raises(BadInput, match="None of the images could be scored"):
+        list(compare(samples, new, None, PredictConfig(diameter=400)))
 
 
 def test_without_an_old_model_only_the_new_one_is_scored(tmp_path: Path) -> None:

@@ -158,6 +158,21 @@ def test_split_at_the_waist_parts_pieces_first() -> None:
     assert (split == np.where(LABELS == 3, 2, labels)).all()
 
 
+@pytest.mark.parametrize(
+    "split",
+    [edits.split_at_waist, lambda labels, id: edits.split_by_line(labels, id, [[20, 0], [0, 20]])],
+)
+def test_the_largest_part_keeps_the_id_wherever_it_lies(
+    split: Callable[[np.ndarray, int], Edit],
+) -> None:
+    labels = np.zeros((40, 40), np.int32)
+    labels[2:6, 2:6] = labels[20:36, 20:36] = 1
+    found = split(labels, 1)
+    parted = found.apply(labels)
+    assert (parted[25, 25], parted[3, 3]) == (1, 2)
+    assert found.touched == (1, 2)
+
+
 def test_a_round_nucleus_has_no_waist() -> None:
     with pytest.raises(BadInput, match="Nucleus 3 has no waist; draw a line"):
         edits.split_at_waist(LABELS, 3)

@@ -208,11 +208,6 @@ def test_an_error_for_the_person_arrives_word_for_word(engine: Engine) -> None:
     assert not isinstance(caught.value, (EngineFailed, RuntimeError))
 
 
-def test_missing_tensorflow_says_what_to_install(engine: Engine) -> None:
-    with pytest.raises(BadInput, match=r"pip install 'napari-nucleiseg\[train\]'"):
-        steps_of(engine.run("no_tensorflow", {}))
-
-
 @pytest.mark.parametrize(
     ("job", "request_", "words"),
     [

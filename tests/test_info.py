@@ -22,6 +22,7 @@ def test_what_training_runs_on_is_told_without_tensorflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(info, "find_spec", lambda name: True)
+    monkeypatch.setattr(info, "missing_packages", list)
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(info, "_CARD", tmp_path / "none")
     assert "there is no NVIDIA card" in info.describe()

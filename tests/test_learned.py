@@ -13,7 +13,6 @@ from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import (
     known_to,
-    learned_before,
     seen_by,
     warn_of_known,
 )
@@ -56,13 +55,11 @@ def test_what_a_model_learned_from_is_found_by_dataset_and_id(
     samples = samples_of(dataset)
     split = {"train": ["a", "b", "gone"], "validation": ["c"], "old": ["d"]}
     model = base_model(tmp_path, dataset="cells", split=split)
-    assert ids(learned_before(model, dataset, samples)) == ["a", "b", "d"]
+    assert ids(known_to(model, dataset.name, samples)) == ["a", "b", "d"]
     elsewhere = base_model(tmp_path, dataset="others", split=split)
-    assert learned_before(elsewhere, dataset, samples) == []
-    assert learned_before(None, dataset, samples) == []
-    assert learned_before(base_model(tmp_path), dataset, samples) == []
-    bare = tuple(replace(each, mask_paths=()) for each in samples)
-    assert learned_before(model, dataset, bare) == []
+    assert known_to(elsewhere, dataset.name, samples) == []
+    assert known_to(None, dataset.name, samples) == []
+    assert known_to(base_model(tmp_path), dataset.name, samples) == []
 
 
 def test_what_a_model_learned_from_is_found_in_a_renamed_copy_by_the_files_sizes(
@@ -73,11 +70,19 @@ def test_what_a_model_learned_from_is_found_in_a_renamed_copy_by_the_files_sizes
     sizes = {each.id: each.image_path.stat().st_size for each in samples[:4]}
     split = {"train": ["a", "b"], "old": ["d"]}
     model = base_model(tmp_path, dataset="before", split=split, image_bytes=sizes)
-    assert ids(learned_before(model, dataset, samples)) == ["a", "b", "d"]
+    assert ids(known_to(model, dataset.name, samples)) == ["a", "b", "d"]
     samples[1].image_path.write_bytes(b"another image")
-    assert ids(learned_before(model, dataset, samples)) == ["a", "d"]
+    assert ids(known_to(model, dataset.name, samples)) == ["a", "d"]
     samples[1].image_path.unlink()
-    assert ids(learned_before(model, dataset, samples)) == ["a", "d"]
+    assert ids(known_to(model, dataset.name, samples)) == ["a", "d"]
+
+
+def test_what_was_held_out_of_the_field_that_was_learned_from_counts_as_learned(
+    dataset: Path, tmp_path: Path
+) -> None:
+    split = {"train": ["a"], "validation": [], "alike": ["b"]}
+    model = base_model(tmp_path, dataset="cells", split=split)
+    assert ids(known_to(model, "cells", samples_of(dataset))) == ["a", "b"]
 
 
 def test_other_images_in_a_folder_of_the_same_name_are_not_taken_for_those(
@@ -86,7 +91,7 @@ def test_other_images_in_a_folder_of_the_same_name_are_not_taken_for_those(
     others = dict.fromkeys("abcdefghijkl", 1)
     split = {"train": list("abcdefghijkl")}
     model = base_model(tmp_path, dataset="cells", split=split, image_bytes=others)
-    assert learned_before(model, dataset, samples_of(dataset)) == []
+    assert known_to(model, dataset.name, samples_of(dataset)) == []
 
 
 def test_what_the_models_before_it_learned_from_is_known_to_a_model(

@@ -260,20 +260,39 @@ def test_a_damaged_network_is_refused_before_it_runs(predictor: Predictor) -> No
         maps_of(predictor, noise(64, 64))
 
 
-def test_a_network_that_cannot_run_a_tile_says_so(tmp_path: Path) -> None:
-    """It wants multiples of 64, and its folder says 32."""
+def test_a_network_that_cannot_run_a_tile_is_said_so(tmp_path: Path) -> None:
+    """It passes its check on made tiles of 224 px, and folds all others into rows of these."""
     node = helper.make_node
-    folding = graph_of(
+    graph = graph_of(
         [
-            node("Transpose", ["image"], ["b"], perm=[0, 3, 1, 2]),
-            node("SpaceToDepth", ["b"], ["c"], blocksize=64),
-            node("DepthToSpace", ["c"], ["d"], blocksize=64),
-            node("Sigmoid", ["d"], ["e"]),
-            node("Transpose", ["e"], ["maps"], perm=[0, 2, 3, 1]),
-        ]
+            node("Shape", ["image"], ["size"]),
+            node("Reshape", ["image", "rows"], ["a"]),
+            node("Reshape", ["a", "size"], ["b"]),
+            node("Sigmoid", ["b"], ["maps"]),
+        ],
+        {"rows": np.array([-1, 224 * 3], np.int64)},
     )
-    with pytest.raises(BadInput, match="does not run"):
-        write_tiny_model(tmp_path / "folding", folding)
+    predictor = Predictor(write_tiny_model(tmp_path / "wide", graph))
+    assert maps_of(predictor, noise(64, 224)).any()
+    with pytest.raises(BadInput, match=r"The model wide could not be run .*; free memory"):
+        maps_of(predictor, noise(64, 64))
+
+
+def test_a_network_that_gives_no_numbers_is_said_so(tmp_path: Path) -> None:
+    """0 / 0, where an image is brightest."""
+    node = helper.make_node
+    graph = graph_of(
+        [
+            node("Sub", ["image", "one"], ["a"]),
+            node("Mul", ["a", "zero"], ["b"]),
+            node("Div", ["b", "a"], ["c"]),
+            node("Sigmoid", ["c"], ["maps"]),
+        ],
+        {"one": np.ones(1, np.float32), "zero": np.zeros(1, np.float32)},
+    )
+    predictor = Predictor(write_tiny_model(tmp_path / "dazzled", graph))
+    with pytest.raises(BadInput, match="The model dazzled gave infinite values"):
+        maps_of(predictor, discs_of(16))
 
 
 def test_device_names_what_runs_and_why(predictor: Predictor) -> None:

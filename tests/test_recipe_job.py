@@ -171,8 +171,8 @@ def test_a_killed_run_goes_on_with_the_same_command(dsb_folder: Path, tmp_path: 
     ],
 )
 def test_flags_that_do_not_fit_a_recipe_are_refused(
-    dsb_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture, flags: list[str],
-    code: int, message: str,
+    dsb_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture,
+    flags: list[str], code: int, message: str,
 ) -> None:  # fmt: skip
     assert main(["train", str(dsb_folder), "--out", str(tmp_path / "run"), *flags]) == code
     assert message in capsys.readouterr().err

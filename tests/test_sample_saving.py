@@ -77,6 +77,17 @@ def test_a_save_ends_the_recovery(bare):
     assert opened(bare).recovery is None
 
 
+def test_unsaved_strokes_keep_the_hands_and_the_save_that_they_began_with(bare):
+    save_work(work(bare, LABELS))
+    first = opened(bare)
+    begun = {"image_sha256": first.image_sha256, "saved_sha256": first.saved_sha256}
+    save_recovery(work(bare, LABELS * 2, touched=(4,), **begun))
+    recovery = opened(bare).recovery
+    assert recovery is not None
+    assert recovery.touched == (4,)
+    assert np.array_equal(recovery.labels, LABELS * 2)
+
+
 def test_a_failed_save_changes_nothing(bare, monkeypatch):
     saved = save_work(work(bare, LABELS))
 

@@ -98,7 +98,10 @@ def test_a_dataset_is_written_to_by_one_session(session, folder):
     other.close_dataset()
 
 
-def test_closing_lets_go_of_the_lock_and_of_everything(session, folder):
+def test_closing_lets_go_of_the_lock_and_of_everything(session, folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    session.use_correction_folder(tmp_path / "elsewhere")
+    session.save(session["a"], squares((64, 64), (5, 5)))
     session.keep_maps("a", np.zeros((4, 4, 3), np.uint8))
     session.select("a")
     session.close_dataset()
@@ -106,6 +109,8 @@ def test_closing_lets_go_of_the_lock_and_of_everything(session, folder):
     assert session.sample is None
     assert session.order == ()
     assert session.maps("a") is None
+    assert session.correction_folder is None
+    assert (session.states, session.counts) == ({}, {})
     DatasetLock.acquire(folder).release()
 
 

@@ -219,9 +219,23 @@ def test_a_training_that_goes_on_without_new_images_holds_out_the_same(dataset: 
     again = split_samples(samples, first["train"], CONFIG, held_before=held_out_by(model))
     assert again["validation"] == first["validation"]
     assert again["train"] == first["train"]
-    fewer = split_samples(samples, first["train"][:5], CONFIG, held_before=held_out_by(model))
-    assert not set(fewer["validation"]) <= set(first["train"][:5])
     assert held_out_by(None) == frozenset()
+
+
+def test_new_images_are_learned_from_although_others_were_held_out_before(dataset: Path) -> None:
+    samples = samples_of(dataset)
+    first = split_samples(samples[:8], [], CONFIG)
+    model = base_model(dataset, dataset="cells", split={k: ids(v) for k, v in first.items()})
+    split = split_samples(samples, first["train"], CONFIG, held_before=held_out_by(model))
+    assert set(ids(samples[8:])) & set(ids(split["train"]))
+    assert split["validation"]
+
+
+def test_the_share_held_out_is_of_all_images_and_of_one_field_one_at_least(dataset: Path) -> None:
+    samples = samples_of(dataset)
+    assert len(split_samples(samples, samples[:6], CONFIG)["validation"]) == 2, "of 12, not of 6"
+    split = split_samples(samples_of(dataset, "zz"), [], CONFIG)
+    assert (len(split["train"]), len(split["alike"])) == (1, 1)
 
 
 def test_of_what_the_start_does_not_know_half_at_least_is_learned_from(dataset: Path) -> None:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from napari_nucleiseg.tiles import plan_spans
+import numpy as np
+import pytest
+from tiny_models import write_tiny_model
+
+from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.tiles import Layout, plan_spans
 
 
 @pytest.mark.parametrize(
@@ -26,3 +31,14 @@ def test_kept_parts_are_a_margin_away_from_every_cut(cells: int, tile: int, marg
 
 def test_tiles_are_no_longer_than_asked() -> None:
     assert all(span.stop - span.start <= 16 for span in plan_spans(1000, 16, 2))
+
+
+def test_beyond_the_image_a_tile_is_its_mirror_image(tmp_path: Path) -> None:
+    image = np.arange(50 * 45, dtype=np.uint16).reshape(50, 45)
+    layout = Layout.of(image, write_tiny_model(tmp_path / "tiny"), PredictConfig())
+    ((rows, columns),) = layout.tiles()
+    tile = layout.read(image, rows, columns)
+    assert tile.shape == (64, 64)
+    np.testing.assert_array_equal(tile[:50, :45], image)
+    np.testing.assert_array_equal(tile[50:, :45], image[48:34:-1])
+    np.testing.assert_array_equal(tile[:, 45:], tile[:, 43:24:-1])

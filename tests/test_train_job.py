@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_nucleiseg.config import PredictConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
@@ -63,6 +64,27 @@ def test_a_dataset_becomes_a_model_that_predicts(dsb_folder: Path, tmp_path: Pat
     used = {*split["train"], *tuned.info["training"]["split"]["train"], *learned}
     assert set(tuned.info["training"]["learned"]) == used, "what it started from learned counts"
     assert tuned.decode == model.decode, "tuned on so few, they would suit no others"
+
+
+def test_a_training_without_new_images_holds_out_what_its_start_held_out(tmp_path: Path) -> None:
+    from squares import squares, write_sample
+    from tiny_models import write_tiny_model
+
+    rng = np.random.default_rng(0)
+    for name in "abcdefghijkl":
+        write_sample(tmp_path / "cells" / name, squares((64, 64), (5, 5), (40, 40)), masks=True)
+        noise = rng.integers(0, 255, (64, 64), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "cells" / name / "images" / f"{name}.png")
+    record = write_tiny_model(tmp_path / "old").folder / "model.json"
+    info = json.loads(record.read_text())
+    split = {"train": list("abcdefg"), "validation": list("hijkl")}
+    record.write_text(json.dumps({**info, "training": {"dataset": "cells", "split": split}}))
+    folders = str(tmp_path / "cells"), str(tmp_path / "run")
+    job = train(TrainRequest(*folders, CONFIG, start=str(record.parent)))
+    next(job)
+    job.close()
+    held = json.loads((tmp_path / "run" / "split.json").read_text())["validation"]
+    assert sorted(held) == list("hijkl")
 
 
 def test_a_test_sample_and_its_field_are_never_learned_from(

@@ -21,8 +21,8 @@ models     models, model_check, onnx_check, weights_file, self_test; device:
 maps       predictor, runner, tiles: maps of an image of any size
 nn         networks, training, export: the only package that knows Keras
 jobs       predicting and evaluating as generators of progress
-training   presets, free_memory, splits, learned, run_folder, run_record, encoders,
-           train_job, recipe_job, h5_job, runs, comparison
+training   training_packages, presets, free_memory, splits, learned, run_folder,
+           run_record, encoders, train_job, recipe_job, h5_job, runs, comparison
 info       versions, devices and folders
 engine     engine, engine_jobs, engine_process, engine_child, engine_wire:
            the child process for jobs that need Keras

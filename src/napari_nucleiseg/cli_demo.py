@@ -47,7 +47,7 @@ def _demo_window(dataset: Path, pictures: Path) -> int:
     """Open the docks on the dataset; on a machine without a screen, take pictures of them."""
     from importlib.util import find_spec
 
-    if not any(find_spec(name) for name in ("PyQt5", "PyQt6", "PySide6")):
+    if not any(find_spec(name) for name in ("PyQt5", "PyQt6")):
         say('For the window, install a Qt binding: pip install "napari-nucleiseg[pyqt5]"')
         return OK
     if _has_screen():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from napari_nucleiseg.config import PredictConfig
+from napari_nucleiseg.config import PredictConfig, TrainConfig
 from napari_nucleiseg.dataset import read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
@@ -20,6 +20,8 @@ from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.overlay import encode_png, middle, overlay
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.splits import ALIKE, TRAIN, VALIDATION, split_samples
+from napari_nucleiseg.truth import Truths
 
 _EDGE = 384  # px of a picture: two of them stand side by side in a dock
 ENOUGH_FIELDS = 5
@@ -125,13 +127,57 @@ def held_out(samples: Iterable[Sample], new: Model, old: Model | None) -> tuple[
     """
     samples, dataset = tuple(samples), dataset_of(new)
     learned = {each.id for model in (new, old) for each in known_to(model, dataset, samples)}
+    return _comparable(samples, learned, held_out_by(new))
+
+
+def _comparable(
+    samples: tuple[Sample, ...], learned: Set[str], held: Set[str]
+) -> tuple[Sample, ...]:
     spoiled = {_field(each) for each in samples if each.id in learned}
     clean = tuple(each for each in samples if _field(each) not in spoiled)
     tests = tuple(each for each in clean if each.split == "test")
     if len({_field(each) for each in tests}) >= ENOUGH_FIELDS:
         return tests
-    wanted = held_out_by(new)
-    return tuple(each for each in clean if each.id in wanted or each.split == "test")
+    return tuple(each for each in clean if each.id in held or each.split == "test")
+
+
+def foresee(
+    samples: Sequence[Sample],
+    truths: Truths,
+    config: TrainConfig,
+    known: Sequence[Sample] = (),
+    known_to_old: Sequence[Sample] = (),
+    held_before: frozenset[str] = frozenset(),
+) -> tuple[int, int]:
+    """Count what a training would hold out, and what its model would be compared by.
+
+    Reads no image: of the fields of view, only those that a table names are known.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        What is to be trained on and held out.
+    truths : Truths
+        All samples of the dataset.
+    config : TrainConfig
+    known, known_to_old : sequence of Sample
+        What the model to start from has learned from, and the one to be compared with.
+    held_before : frozenset of str
+        As in `split_samples`.
+
+    Returns
+    -------
+    held_out, compared : int
+    """
+    tests = [each for each in (*truths.all, *truths.none) if each.split == "test"]
+    fields = {each.id: _field(each) for each in (*samples, *known, *tests)}
+    split = split_samples(
+        samples, known, config, tests=tests, held_before=held_before, fields=fields
+    )
+    parts = (known, known_to_old, split[TRAIN], split[ALIKE])
+    learned = {each.id for part in parts for each in part}
+    held = {each.id for each in split[VALIDATION]}
+    return len(held) or len(split[ALIKE]), len(_comparable(truths.all, learned, held))
 
 
 def _field(sample: Sample) -> str:

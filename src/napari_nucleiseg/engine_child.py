@@ -22,7 +22,6 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress
 
 Jobs = Mapping[str, Callable[[Mapping[str, Any]], Generator[Progress]]]
-_NEEDED_TO_TRAIN = {"keras", "onnx", "tensorflow", "tf2onnx"}
 _LOOK_AT_PARENT_EVERY = 0.5  # s
 
 
@@ -98,11 +97,6 @@ class _Server:
             self._run(_find(jobs, request["name"]), request["request"], number)
         except BadInput as error:
             self._send({"type": "refused", "job": number, "message": str(error)})
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing not in _NEEDED_TO_TRAIN:
-                raise
-            self._send({"type": "refused", "job": number, "message": _install(missing)})
         else:
             self._send({"type": "end", "job": number})
 
@@ -125,13 +119,6 @@ def _find(jobs: Jobs, name: str) -> Callable[[Mapping[str, Any]], Generator[Prog
     if name not in jobs:
         raise BadInput(f"There is no job {name!r:.80}; expected one of {', '.join(sorted(jobs))}.")
     return jobs[name]
-
-
-def _install(missing: str) -> str:
-    return (
-        f"Training needs {missing}, which is not installed: run "
-        "pip install 'napari-nucleiseg[train]' where napari is installed, then train again."
-    )
 
 
 if __name__ == "__main__":

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.training_packages import missing_packages
 
 
 def prepare(request: Mapping[str, Any]) -> Iterator[Progress]:
     """Import TensorFlow before anybody waits for it.
-
-    Where it is not installed, the job that needs it says so.
 
     Yields
     ------
@@ -22,12 +20,18 @@ def prepare(request: Mapping[str, Any]) -> Iterator[Progress]:
         The last one is of kind "device" with "name" and "reason".
     """
     yield Progress(0, 1, "Starting TensorFlow")
-    with suppress(ModuleNotFoundError):
-        import napari_nucleiseg.nn.training  # noqa: F401
-        from napari_nucleiseg.nn.device import describe_training_device
+    name, reason = _device()
+    yield Progress(1, 1, kind="device", values={"name": name, "reason": reason})
 
-        name, reason = describe_training_device()
-        yield Progress(1, 1, kind="device", values={"name": name, "reason": reason})
+
+def _device() -> tuple[str, str]:
+    missing = missing_packages()
+    if missing:
+        return "—", f"Training is not possible: {' and '.join(missing)} cannot be found."
+    import napari_nucleiseg.nn.training  # noqa: F401
+    from napari_nucleiseg.nn.device import describe_training_device
+
+    return describe_training_device()
 
 
 def train(request: Mapping[str, Any]) -> Iterator[Progress]:

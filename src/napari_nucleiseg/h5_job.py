@@ -19,6 +19,7 @@ from napari_nucleiseg.models import (
     write_model,
 )
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.training_packages import require_packages
 
 
 def check_h5_place(file: Path) -> None:
@@ -95,6 +96,7 @@ def import_h5(
         If the name is no good or taken, or the file does not hold exactly the finite
         weights of the network. Nothing is written then.
     """
+    require_packages()
     check_name(name)
     if not 1 <= diameter <= 1000:
         raise BadInput(f"The diameter is {diameter}; expected 1 to 1000 px.")

@@ -15,6 +15,7 @@ from napari_nucleiseg.annotations import cache_folder
 from napari_nucleiseg.device import describe_device
 from napari_nucleiseg.models import list_models, model_problems, user_models_folder
 from napari_nucleiseg.runs import runs_folder
+from napari_nucleiseg.training_packages import INSTALL, keras_backend, missing_packages
 
 PACKAGES = (
     "napari-nucleiseg",
@@ -58,12 +59,10 @@ def _version(name: str) -> str:
 
 
 def _training() -> str:
-    missing = [name for name in ("tensorflow", "tf2onnx", "onnx") if find_spec(name) is None]
+    missing = missing_packages()
     if missing:
-        return (
-            f"not possible: install {' and '.join(missing)} (pip install napari-nucleiseg[train])"
-        )
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        return f"not possible: install {' and '.join(missing)} ({INSTALL})"
+    backend = keras_backend()
     if backend != "tensorflow":
         return f"possible with {backend}, as KERAS_BACKEND says, in a process of its own"
     return f"possible with TensorFlow, in a process of its own, {_device_of_tensorflow()}"
@@ -76,5 +75,5 @@ def _device_of_tensorflow() -> str:
     if not os.path.exists(_CARD):
         return "on the CPU: there is no NVIDIA card, or no driver for it"
     if find_spec("nvidia") is None or find_spec("nvidia.cudnn") is None:
-        return "on the CPU unless CUDA is on the system (pip install napari-nucleiseg[gpu])"
+        return 'on the CPU unless CUDA is on the system (pip install "napari-nucleiseg[gpu]")'
     return "on the NVIDIA card, if it is one that TensorFlow supports"

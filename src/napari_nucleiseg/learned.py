@@ -94,11 +94,6 @@ def seen_by(model: Model, dataset: Dataset, samples: Iterable[Sample]) -> list[S
     return [each for each in samples if each.id in seen]
 
 
-def learned_before(model: Model | None, dataset: Path, samples: Iterable[Sample]) -> list[Sample]:
-    """Find the samples in a folder that a model learned from, as `known_to`, if they have masks."""
-    return [each for each in known_to(model, dataset.name, samples) if each.mask_paths]
-
-
 def warn_of_known(model: Model, dataset: Path, samples: Sequence[Sample]) -> str:
     """Say how many of the samples that a model is scored on it learned from; empty if none."""
     count = len(known_to(model, dataset.name, samples))

@@ -39,6 +39,7 @@ from napari_nucleiseg.run_record import (
     writing_alone,
 )
 from napari_nucleiseg.splits import Split, share_held_out, split_by_field, split_test, with_truth
+from napari_nucleiseg.training_packages import require_packages
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
@@ -83,6 +84,7 @@ def train_by_recipe(request: RecipeRequest) -> Generator[Progress]:
         If the dataset, the encoder or the folder cannot be used, another training writes
         to the folder, or the loss is not finite.
     """
+    require_packages()
     with writing_alone(Path(request.out)):
         yield from _train(request)
 

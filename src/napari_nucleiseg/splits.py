@@ -38,6 +38,7 @@ def split_samples(
     tests: Sequence[Sample] = (),
     mix_old: bool = True,
     held_before: frozenset[str] = frozenset(),
+    fields: Mapping[str, str] | None = None,
 ) -> Split:
     """Part samples into what is trained and what is validated on.
 
@@ -58,6 +59,8 @@ def split_samples(
     held_before : frozenset of str
         Ids of what was held out when the model to start from was trained. Where there is
         nothing else that it has not learned from, all of it is held out again.
+    fields : mapping of str to str, optional
+        As in `split_by_field`, for all that is given.
 
     Returns
     -------
@@ -71,20 +74,20 @@ def split_samples(
     # Drawn before their fields are searched for, which reads every image.
     drawn = _draw(others, MOST_OLD, config.seed)
     every = tuple({each.id: each for each in (*samples, *drawn, *tests)}.values())
-    fields = find_fields(every)
+    fields = find_fields(every) if fields is None else fields
     free = {each.id for each in split_test(every, fields)[0]}
     usable = tuple(each for each in samples if each.id in free)
     known_fields = {fields[each.id] for each in every if each.id in known}
     new = tuple(each for each in usable if fields[each.id] not in known_fields)
     if new and len(new) < len(usable) and held_before >= {each.id for each in new}:
-        train, validation = tuple(each for each in usable if each not in new), new
+        train, validation = _without(usable, new), new
     else:
         train, validation = _hold_out(usable, new, fields, config)
     alike: tuple[Sample, ...] = ()
     if not validation and len(train) > 1:
         count = max(1, round(share_held_out(config) * len(train)))
         alike = tuple(_draw(train, count, config.seed))
-        train = tuple(each for each in train if each not in alike)
+        train = _without(train, alike)
     held = {fields[each.id] for each in validation}
     mixed = tuple(
         each for each in drawn if mix_old and each.id in free and fields[each.id] not in held
@@ -192,7 +195,12 @@ def _hold_out(
         held = new  # all of one field
     if not held:
         return split_by_field(samples, share, config.seed, fields)
-    return tuple(each for each in samples if each not in held), held
+    return _without(samples, held), held
+
+
+def _without(samples: Iterable[Sample], others: Iterable[Sample]) -> tuple[Sample, ...]:
+    ids = {each.id for each in others}
+    return tuple(each for each in samples if each.id not in ids)
 
 
 def judges(split: Split) -> tuple[Sample, ...]:

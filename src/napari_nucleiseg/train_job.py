@@ -38,6 +38,7 @@ from napari_nucleiseg.splits import (
     split_samples,
     with_truth,
 )
+from napari_nucleiseg.training_packages import require_packages
 
 IMAGENET = "imagenet"
 """To start from: an encoder that learned from ImageNet, and a decoder of random weights."""
@@ -87,6 +88,7 @@ def train(request: TrainRequest) -> Generator[Progress]:
         If the dataset, the model to start from or the folder cannot be used, another
         training writes to the folder, or the loss is not finite.
     """
+    require_packages()
     with writing_alone(Path(request.out)):
         yield from _train(request)
 

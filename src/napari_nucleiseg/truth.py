@@ -9,6 +9,8 @@ from enum import StrEnum
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.state import SampleState, Status
 
+_UNREAD = SampleState()
+
 
 class Truth(StrEnum):
     """Where the truth of a sample comes from."""
@@ -77,5 +79,5 @@ def sort_by_truth(samples: Iterable[Sample], states: Mapping[str, SampleState]) 
     """
     found: dict[Truth, list[Sample]] = {each: [] for each in Truth}
     for sample in samples:
-        found[truth_of(sample, states.get(sample.id, SampleState()))].append(sample)
+        found[truth_of(sample, states.get(sample.id, _UNREAD))].append(sample)
     return Truths(**{truth.value: tuple(those) for truth, those in found.items()})

@@ -15,9 +15,10 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+from napari._qt import qt_main_window
 from pytestqt.qtbot import QtBot
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication, QDialog, QMessageBox
 from squares import EDGE, squares, write_sample
 from tiny_models import write_tiny_model
 
@@ -28,10 +29,15 @@ from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.docks import dataset_dock
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.memory import correction_folder_of, remember_correction_folder
+from napari_nucleiseg._qt.prediction_saver import PredictionSaver
+from napari_nucleiseg._qt.workers import run_call, run_job
 from napari_nucleiseg.atomic import SaveFailed
+from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import read_label_tif, write_label_image
 from napari_nucleiseg.lock import DatasetLock
 from napari_nucleiseg.models import user_models_folder
+from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.storage import read_prediction
 
 TESTS = Path(__file__).parents[1]
 DRAWN = squares((EDGE, EDGE), (70, 70))
@@ -292,6 +298,96 @@ def test_what_cannot_be_rescued_either_keeps_the_window(
     assert desk.layers.draft.unsaved
     assert desk.window.close()
     assert answers == []
+
+
+class Refused:
+    """napari's question whether to close, and the answer "Cancel"."""
+
+    asked = 0
+
+    def __init__(self, *words: Any, **more: Any) -> None:
+        Refused.asked += 1
+
+    def exec_(self) -> Any:
+        return QDialog.DialogCode.Rejected
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> type[Refused]:
+    monkeypatch.setattr(qt_main_window, "ConfirmCloseDialog", Refused)
+    monkeypatch.setattr(Refused, "asked", 0)
+    return Refused
+
+
+def test_a_window_that_is_kept_after_all_keeps_dataset_and_jobs(
+    desks: Callable[[], Desk], squares_folder: Path, refused: type[Refused]
+) -> None:
+    desk = desks()
+    desk.window.show()
+    desk.open(squares_folder)
+    desk.draw()
+    layers, steps, ended = list(desk.viewer.layers), [], []
+
+    def slowly() -> Iterator[Progress]:
+        for done in range(10_000):
+            time.sleep(0.01)
+            yield Progress(done, 10_000)
+
+    run_job(slowly, on_progress=steps.append, on_end=lambda: ended.append(1), owner=desk.dock)
+    desk.window.windowHandle().close()
+    assert refused.asked == 1
+    assert desk.window.isVisible()
+    assert desk.layers.session.dataset is not None
+    assert list(desk.viewer.layers) == layers
+    with pytest.raises(BadInput, match="being edited"):
+        DatasetLock.acquire(squares_folder)
+    before = len(steps)
+    desk.until(lambda: len(steps) > before + 2)
+    assert not ended
+    desk.window.close()
+    DatasetLock.acquire(squares_folder).release()
+
+
+def test_what_is_rescued_is_still_there_in_a_window_that_is_kept(
+    desks: Callable[[], Desk], squares_folder: Path, told: list[str], refused: type[Refused]
+) -> None:
+    desk = desks()
+    desk.window.show()
+    with DatasetLock.acquire(squares_folder):
+        desk.open(squares_folder)
+        desk.draw()
+        for sample_id in "cb":
+            desk.layers.session.select(sample_id)
+            desk.until(lambda each=sample_id: desk.layers.sample is desk.layers.session[each])
+            desk.until(lambda: not desk.layers.is_loading)
+            desk.window.windowHandle().close()
+    assert len(told) == 2
+    np.testing.assert_array_equal(desk.layers.draft.current_labels(), DRAWN)
+
+
+def test_a_window_waits_for_what_must_be_finished(
+    desks: Callable[[], Desk], squares_folder: Path
+) -> None:
+    desk = desks()
+    done = []
+    run_call(time.sleep, 0.5, on_result=done.append, owner=desk.dock, must_finish=True)
+    desk.window.close()
+    assert done == [None]
+
+
+def test_a_window_waits_for_predictions_that_are_still_to_be_written(
+    desks: Callable[[], Desk], squares_folder: Path, tmp_path: Path
+) -> None:
+    desk = desks()
+    desk.open(squares_folder)
+    desk.layers.session.set_model(write_tiny_model(tmp_path / "tiny"))
+    saver = PredictionSaver(desk.layers.session, desk.dock)
+    for sample_id in "bc":
+        saver.keep(desk.layers.session[sample_id], DRAWN)
+    desk.window.close()
+    for sample_id in "bc":
+        kept, _ = read_prediction(squares_folder / sample_id)
+        np.testing.assert_array_equal(kept, DRAWN)
 
 
 # --- processes of their own

@@ -98,3 +98,12 @@ def test_what_must_be_a_multiple_is_rounded(typed: str, taken: int, qtbot: QtBot
     assert beans.value() == taken
     assert beans.box.text() == str(taken)
     assert said == [taken]
+
+
+def test_the_field_is_left_with_the_enter_key(qtbot: QtBot) -> None:
+    beans = shown("beans", qtbot)
+    beans.box.setFocus()
+    qtbot.keyClicks(beans.box, "6")
+    assert beans.window().focusWidget() is beans.box
+    qtbot.keyClick(beans.box, Qt.Key.Key_Return)
+    assert beans.window().focusWidget() is None

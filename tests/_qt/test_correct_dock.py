@@ -10,6 +10,7 @@ import pytest
 from hand import Hand, shown_window
 from napari import Viewer
 from napari.layers import Labels
+from napari.utils.notifications import notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -280,6 +281,86 @@ def test_undo_and_redo_by_button(desk: Desk, folder: Path) -> None:
     np.testing.assert_array_equal(desk.layer.data, after)
 
 
+@pytest.mark.parametrize("way", ["undo", "stroke"])
+def test_what_was_said_of_the_labels_goes_when_they_change(
+    desk: Desk, folder: Path, way: str
+) -> None:
+    desk.open(folder)
+    rest = desk.dock.message.text()
+    desk.hand.use("D", 20, 20)
+    assert desk.dock.message.text() == "Nucleus 1 deleted"
+    if way == "undo":
+        desk.hand.press("Z", ctrl=True)
+    else:
+        desk.layer.mode = "paint"
+        desk.hand.drag((20, 20), (24, 24))
+    assert desk.dock.message.text() == rest
+
+
+def test_an_armed_tool_asks_again_after_undo(desk: Desk, folder: Path) -> None:
+    desk.open(folder)
+    desk.click(desk.button("delete"))
+    asked = desk.dock.message.text()
+    desk.hand.click(20, 20)
+    assert desk.dock.message.text() == "Nucleus 1 deleted"
+    desk.hand.press("Z", ctrl=True)
+    assert desk.dock.message.text() == asked
+
+
+def test_with_nothing_to_undo_it_says_so(desk: Desk, folder: Path) -> None:
+    desk.open(folder)
+    desk.click(desk.dock.undo)
+    assert "Nothing to undo" in desk.dock.message.text()
+    assert "since this image was opened" in desk.dock.undo.toolTip()
+
+
+def test_undo_by_key_while_the_image_is_selected(desk: Desk, folder: Path) -> None:
+    desk.open(folder)
+    before = desk.layer.data.copy()
+    desk.viewer.layers.selection.active = desk.layers.image_layer
+    desk.hand.use("D", 20, 20)
+    after = desk.layer.data.copy()
+    assert (before != after).any()
+    desk.hand.press("Z", ctrl=True)
+    np.testing.assert_array_equal(desk.layer.data, before)
+    desk.hand.press("Z", ctrl=True, shift=True)
+    np.testing.assert_array_equal(desk.layer.data, after)
+
+
+def test_undo_by_key_is_one_step_while_the_labels_are_selected(desk: Desk, folder: Path) -> None:
+    desk.open(folder)
+    for place in ((20, 20), (55, 55)):
+        desk.hand.use("D", *place)
+    desk.hand.press("Z", ctrl=True)
+    np.testing.assert_array_equal(desk.layer.data, np.where(LABELS == 1, 0, LABELS))
+    desk.hand.press("Z", ctrl=True, shift=True)
+    np.testing.assert_array_equal(desk.layer.data, np.where(LABELS == 3, LABELS, 0))
+
+
+def test_an_image_of_ones_own_keeps_the_labels_below_it_from_change(
+    desk: Desk, folder: Path
+) -> None:
+    desk.open(folder)
+    before = desk.layer.data.copy()
+    desk.viewer.add_image(np.zeros((EDGE, EDGE), np.uint8), name="one")
+    desk.hand.use("D", 20, 20)
+    np.testing.assert_array_equal(desk.layer.data, before)
+    assert "“one” has no labels; segment it, or select “nuclei”." in desk.dock.message.text()
+    with notification_manager:
+        said = len(notification_manager.records)
+        desk.hand.press("A")
+        QTest.qWait(100)
+        assert "select “nuclei” to approve" in notification_manager.records[said].message
+    assert desk.session.sample.id == "a"
+    assert desk.session.state_of(desk.session["a"]).status is not Status.APPROVED
+    desk.viewer.layers.selection.active = desk.layers.image_layer
+    desk.hand.use("D", 20, 20)
+    assert (desk.layer.data != before).any()
+    desk.hand.press("A")
+    desk.wait("b")
+    assert desk.session.state_of(desk.session["a"]).status is Status.APPROVED
+
+
 def test_without_labels_it_says_what_to_do(desk: Desk) -> None:
     assert desk.dock.title.text().startswith("Open a sample")
     assert not any(button.isEnabled() for button in desk.dock.tool_grid.buttons.values())
@@ -346,7 +427,7 @@ def test_a_closed_dock_gives_its_keys_back(desk: Desk) -> None:
     layer = desk.viewer.add_labels(LABELS.copy())
     before = dict(desk.viewer.keymap)
     desk.docked.destroyOnClose()
-    assert len(desk.viewer.keymap) == len(before) - len(TOOLS) - 3
+    assert len(desk.viewer.keymap) == len(before) - len(TOOLS) - 5
     desk.hand.use("D", 55, 55)
     np.testing.assert_array_equal(layer.data, LABELS)
 

@@ -6,7 +6,6 @@ import errno
 import gc
 import shutil
 import threading
-import weakref
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.dataset_model import ROW
 from napari_nucleiseg._qt.key_button import KeyCap
+from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.memory import (
     correction_folder_of,
     recent_datasets,
@@ -193,11 +193,11 @@ def test_opening_again_keeps_what_was_drawn(opened, squares_folder, qtbot):
     assert not opened.layers.draft.unsaved
 
 
-@pytest.mark.parametrize("half", ["Qt", "Python"])
-def test_the_lock_is_let_go_when_the_dock_went_while_opening(
-    viewer, squares_folder, qtbot, monkeypatch, half
+def test_the_lock_is_let_go_when_the_window_went_while_opening(
+    viewer, squares_folder, qtbot, monkeypatch
 ):
-    dock, go, gone, steps = DatasetDock(viewer), threading.Event(), [], []
+    opening, go, gone, steps = layers_for(viewer).opening, threading.Event(), [], []
+    assert opening.parent() is viewer.window._qt_window, "and goes with it"
     real = opening_module.read_with_corrections
 
     def slow(path):
@@ -207,15 +207,9 @@ def test_the_lock_is_let_go_when_the_dock_went_while_opening(
             yield step
 
     monkeypatch.setattr(opening_module, "read_with_corrections", slow)
-    dock.opening.open(squares_folder)
-    # Qt deletes its half first; the garbage collector, should it be faster, takes both.
-    if half == "Qt":
-        dock.destroyed.connect(lambda: gone.append(True))
-        dock.deleteLater()
-    else:
-        weakref.finalize(dock, gone.append, True)
-        del dock
-        gc.collect()
+    opening.open(squares_folder)
+    opening.destroyed.connect(lambda: gone.append(True))
+    opening.deleteLater()
     qtbot.waitUntil(lambda: bool(gone))
     go.set()
     qtbot.waitUntil(lambda: bool(steps))
@@ -225,6 +219,41 @@ def test_the_lock_is_let_go_when_the_dock_went_while_opening(
         DatasetLock.acquire(squares_folder).release()
 
     qtbot.waitUntil(lambda: _succeeds(can_lock))
+
+
+def test_what_a_dock_began_to_read_goes_on_when_it_is_closed(
+    viewer, squares_folder, qtbot, monkeypatch
+):
+    dock, go = DatasetDock(viewer), threading.Event()
+    viewer.window.add_dock_widget(dock, name="Dataset")
+    session, opening = dock.session, dock.opening
+
+    def slow(places):
+        go.wait(30)
+        yield from sample_files.read_states(places)
+
+    monkeypatch.setattr(opening_module, "read_states", slow)
+    open_and_wait(qtbot, dock, squares_folder)
+    assert opening.is_scanning
+    viewer.window.remove_dock_widget(dock)
+    again = DatasetDock(viewer)
+    qtbot.addWidget(again)
+    go.set()
+    qtbot.waitUntil(lambda: set(session.states) == set("abc"))
+    qtbot.waitUntil(lambda: not opening.is_scanning)
+
+
+def test_a_dock_that_is_opened_again_knows_that_the_corrections_are_away(
+    viewer, qtbot, tmp_path, squares_folder
+):
+    remember_correction_folder(squares_folder, tmp_path / "gone")
+    dock = DatasetDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Dataset")
+    open_and_wait(qtbot, dock, squares_folder)
+    viewer.window.remove_dock_widget(dock)
+    again = DatasetDock(viewer)
+    qtbot.addWidget(again)
+    assert "Go on without them" in [text for text, _ in again.banner.notice.actions]
 
 
 def _succeeds(act):

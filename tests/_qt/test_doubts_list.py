@@ -41,6 +41,13 @@ def test_it_counts(doubts: DoubtsList) -> None:
     assert not doubts.next.isEnabled()
 
 
+def test_no_label_is_not_taken_for_no_doubt(doubts: DoubtsList) -> None:
+    doubts.show_doubts((), False)
+    assert "Nothing is labelled yet" in doubts.count.text()
+    doubts.show_doubts(())
+    assert doubts.count.text() == "No doubtful nuclei."
+
+
 def test_a_line_says_which_nucleus_and_why(doubts: DoubtsList) -> None:
     index = doubts.model.index(1, 0)
     assert index.data() == "7:  hole of 7 px²"

@@ -47,8 +47,8 @@ class Watched:
         self.watch.found.connect(self._on_found)
         self._qtbot = qtbot
 
-    def _on_found(self, doubts: tuple[Doubt, ...]) -> None:
-        self.found = doubts
+    def _on_found(self, doubts: tuple[Doubt, ...], is_labelled: bool) -> None:
+        self.found, self.is_labelled = doubts, is_labelled
         self.times += 1
 
     def add(self, labels: np.ndarray) -> Labels:
@@ -78,6 +78,14 @@ def test_doubts_of_a_layer_are_found(watched: Watched) -> None:
     watched.add(labels_with_holes(2))
     watched.wait([2])
     assert watched.found[0].kind == "hole"
+
+
+def test_labels_without_a_nucleus_are_told_apart(watched: Watched, qtbot: QtBot) -> None:
+    layer = watched.add(np.zeros((40, 120), np.int32))
+    qtbot.waitUntil(lambda: not watched.is_labelled, timeout=10_000)
+    layer.data = labels_with_holes()
+    qtbot.waitUntil(lambda: watched.is_labelled, timeout=10_000)
+    assert watched.found == ()
 
 
 def test_they_follow_edits_undo_and_redo(watched: Watched) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from showing import SECOND, paint, show, show_again
+import pytest
+from showing import FIRST, SECOND, paint, show, show_again
 from squares import squares
 
 from napari_nucleiseg import edits
+from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.sample_saving import save_work
 
 
@@ -144,3 +146,25 @@ def test_a_correction_keeps_hand_work_over_a_restart(unlabelled, qtbot):
     unlabelled.show_prediction(sample.id, prediction)
     assert np.array_equal(unlabelled.labels_layer.data, work.labels)
     assert unlabelled.draft.touched == {1}
+
+
+def test_a_layer_of_a_type_for_few_ids_is_left_to_the_person(unlabelled, qtbot):
+    heard = []
+    unlabelled.session.failed.connect(heard.append)
+    sample, layer = unlabelled.sample, unlabelled.labels_layer
+    layer.data = np.minimum(layer.data, 255).astype(np.uint8)
+    before = layer.data.copy()
+    many = np.arange(before.size, dtype=np.int32).reshape(before.shape)
+    unlabelled.show_prediction(sample.id, many)
+    assert np.array_equal(layer.data, before)
+    shown = next(each for each in unlabelled._viewer().layers if each.name == "prediction")
+    assert np.array_equal(shown.data, many)
+    one = (np.array([5]), np.array([5]))
+    with pytest.raises(BadInput, match="converted to uint8"):
+        unlabelled.draft.apply_edit(edits.Edit(one, np.array([256], np.int32)))
+    assert np.array_equal(layer.data, before)
+    layer.data[5, 5] = 9
+    show(qtbot, unlabelled, FIRST)
+    assert "were not saved" in heard[0]
+    assert "converted to uint8" in heard[0]
+    assert layer in unlabelled._viewer().layers

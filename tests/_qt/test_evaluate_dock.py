@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from squares import EDGE, squares, write_sample
 from tiny_models import write_tiny_model
 
+from napari_nucleiseg._qt import evaluate_dock
 from napari_nucleiseg._qt.evaluate_dock import ALL, BY_HAND, EvaluateDock
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg.error_map import Error
@@ -57,6 +58,10 @@ def go_to(dock, qtbot, sample_id):
     qtbot.mouseClick(dock.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
     layers = dock._layers
     qtbot.waitUntil(lambda: layers.sample is not None and layers.sample.id == sample_id)
+
+
+def choices(dock):
+    return [dock.images.itemText(row) for row in range(dock.images.count())]
 
 
 def errors_layer(viewer):
@@ -127,12 +132,73 @@ def test_a_correction_counts_as_truth(dock, qtbot):
     session = dock._session
     session.save(session["bad"], squares(SHAPE, (10, 10), (50, 50)))
     session.note_state("plain", SampleState(Status.PREDICTED))
-    names = [dock.images.itemText(row) for row in range(dock.images.count())]
-    assert names == [f"{ALL} (2)", f"{BY_HAND} (1)"]
+    qtbot.waitUntil(lambda: choices(dock) == [f"{ALL} (2)", f"{BY_HAND} (1)"])
     dock.images.setCurrentIndex(1)
     evaluate(dock, qtbot)
     assert dock.table.ids == ["bad"]
     assert dock.grid.values["AP .5"].text() == "1.000"
+
+
+def test_the_choice_of_images_stays_while_their_numbers_change(dock, qtbot):
+    note = dock._session.note_state
+    note("plain", SampleState(Status.APPROVED))
+    qtbot.waitUntil(lambda: choices(dock) == [f"{ALL} (3)", f"{BY_HAND} (1)"])
+    dock.images.setCurrentIndex(1)
+    cleared = []
+    dock.images.model().rowsRemoved.connect(lambda *_: cleared.append(True))
+    note("good", SampleState(Status.APPROVED))
+    qtbot.waitUntil(lambda: choices(dock) == [f"{ALL} (3)", f"{BY_HAND} (2)"])
+    assert dock.images.currentIndex() == 1
+    assert not cleared, "its list may be open"
+    for name in ("plain", "good"):
+        note(name, SampleState(Status.UNLABELLED))
+    qtbot.waitUntil(lambda: choices(dock) == [f"{ALL} (2)"])
+    assert dock.images.currentIndex() == 0
+
+
+def test_many_changes_of_states_are_looked_through_once(dock, qtbot, monkeypatch):
+    times = []
+    real = evaluate_dock.sort_by_truth
+    monkeypatch.setattr(
+        evaluate_dock, "sort_by_truth", lambda *given: times.append(1) or real(*given)
+    )
+    for _ in range(20):
+        dock._session.note_state("plain", SampleState(Status.APPROVED))
+    assert not times
+    qtbot.waitUntil(lambda: choices(dock)[-1] == f"{BY_HAND} (1)")
+    assert len(times) == 1
+
+
+def test_another_model_of_the_session_is_taken_over_unless_a_job_runs(dock, qtbot, tmp_path):
+    other = write_tiny_model(user_models_folder() / "other")
+    evaluate(dock, qtbot)
+    dock._session.set_model(other)
+    assert dock.models.currentText() == "other"
+    assert "mine" in dock.caption.text(), "whose scores are on show"
+    qtbot.mouseClick(dock.run_bar.start_button, Qt.MouseButton.LeftButton)
+    dock._session.set_model("mine")
+    assert dock.models.currentText() == "other"
+    qtbot.waitUntil(lambda: not dock.run_bar.is_running, timeout=60_000)
+
+
+def test_a_dock_that_is_closed_takes_the_errors_along(dock, viewer, qtbot):
+    evaluate(dock, qtbot)
+    go_to(dock, qtbot, "bad")
+    assert errors_layer(viewer) is not None
+    viewer.window.remove_dock_widget(dock)
+    assert errors_layer(viewer) is None
+    assert dock._layers.labels_layer in viewer.layers
+
+
+def test_the_row_stays_where_the_person_went_while_its_image_is_read(dock, qtbot):
+    evaluate(dock, qtbot)
+    go_to(dock, qtbot, "bad")
+    row = dock.table.ids.index("good")
+    dock.table.selectRow(row)
+    assert dock._layers.sample.id == "bad", "the other is being read"
+    assert dock.table.currentIndex().row() == row
+    qtbot.waitUntil(lambda: dock._layers.sample is not None and dock._layers.sample.id == "good")
+    assert dock.table.currentIndex().row() == row
 
 
 def test_an_image_that_cannot_be_read_is_named_and_the_others_count(dock, qtbot, folder):

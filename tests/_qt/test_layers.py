@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
+import PIL.Image
 import pytest
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
@@ -10,6 +14,7 @@ from showing import FIRST, SECOND, paint, show, show_again
 from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg._qt.layers import layers_for
+from napari_nucleiseg._qt.preferences import display
 from napari_nucleiseg.session import session_for
 from napari_nucleiseg.state import SampleState, Status
 from napari_nucleiseg.storage import save_labels
@@ -45,6 +50,19 @@ def test_every_sample_has_a_labels_layer_of_its_own(shown, qtbot):
     before = shown.draft.current_labels()
     shown.labels_layer.undo()
     assert np.array_equal(shown.draft.current_labels(), before)
+
+
+def test_the_next_labels_look_like_those_before(shown, squares_folder, qtbot):
+    before, chosen = shown.labels_layer, display()
+    assert (before.opacity, before.brush_size) == (chosen.opacity, chosen.brush_size)
+    before.opacity, before.contour, before.brush_size, before.mode = 0.3, 2, 33, "paint"
+    show(qtbot, shown, SECOND)
+    layer = shown.labels_layer
+    assert (layer.opacity, layer.contour, layer.brush_size) == (0.3, 2, 33)
+    assert layer.mode == "pan_zoom"
+    shown.session.open_dataset(squares_folder)
+    show(qtbot, shown, FIRST)
+    assert shown.labels_layer.brush_size == chosen.brush_size
 
 
 def test_the_view_fits_a_sample_that_follows_a_larger_one(viewer, tmp_path, qtbot):
@@ -206,3 +224,49 @@ def test_with_layers_of_ones_own_the_next_dataset_takes_over_the_image(
     assert image.visible
     assert image.name == "x"
     assert image.data.shape == (64, 64)
+
+
+HIDE_AND_MOVE = """
+import sys
+from pathlib import Path
+import napari
+from qtpy.QtTest import QTest
+from napari_nucleiseg._qt.layers import layers_for
+
+viewer = napari.Viewer(show_welcome_screen=False)
+layers = layers_for(viewer)
+layers.session.open_dataset(Path(sys.argv[1]))
+for sample in layers.session.dataset.samples:
+    layers.session.select(sample.id)
+    while layers.sample is not sample or layers.is_loading:
+        QTest.qWait(10)
+    QTest.qWait(200)
+    assert [layer.name for layer in viewer.layers] == [sample.id, "nuclei"]
+for seen in (False, True):
+    layers.image_layer.visible = seen
+    QTest.qWait(200)
+for _ in range(2):
+    viewer.layers.move(0, 2)
+    QTest.qWait(200)
+print("still here", flush=True)
+viewer.close()
+"""
+
+
+@pytest.mark.parametrize("channels", [(1, 1, 1), (1, 3, 1)])
+def test_the_window_outlives_a_hidden_image_after_a_change_of_sample(qapp, tmp_path, channels):
+    """It ended where Mesa draws by software, as on a virtual display."""
+    labels = squares((EDGE, EDGE), (10, 10))
+    for name, count in zip("abc", channels, strict=True):
+        folder = tmp_path / "squares" / name
+        write_sample(folder, labels, masks=True)
+        if count == 3:
+            colours = np.dstack([labels * 200, labels * 90, labels * 10]).astype(np.uint8)
+            PIL.Image.fromarray(colours).save(folder / "images" / f"{name}.png")
+    process = subprocess.run(
+        [sys.executable, "-c", HIDE_AND_MOVE, str(tmp_path / "squares")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "still here" in process.stdout, process.stderr

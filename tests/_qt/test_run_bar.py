@@ -35,17 +35,35 @@ def test_presses_are_told(bar: RunBar, qtbot: QtBot) -> None:
         qtbot.mouseClick(bar.cancel_button, Qt.MouseButton.LeftButton)
 
 
-def test_progress_is_counted(bar: RunBar) -> None:
+def test_progress_is_counted(bar: RunBar, qtbot: QtBot) -> None:
     bar.begin("Starting")
     assert bar.bar.isVisible()
     assert bar.bar.maximum() == 0  # busy: not known yet
     bar.show_progress(Progress(3, 12, "Segmenting"))
-    assert (bar.bar.value(), bar.bar.maximum()) == (3, 12)
+    qtbot.waitUntil(lambda: (bar.bar.value(), bar.bar.maximum()) == (3, 12))
     assert bar.status.text() == "Segmenting · 3 of 12"
     bar.show_progress(Progress(4, 12, "Segmenting"))
-    assert "left" in bar.status.text()
+    qtbot.waitUntil(lambda: "left" in bar.status.text())
     bar.end("Done.")
     assert not bar.bar.isVisible()
+
+
+def test_many_steps_are_drawn_as_one(bar: RunBar, qtbot: QtBot) -> None:
+    bar.begin("Starting")
+    drawn: list[int] = []
+    bar.bar.valueChanged.connect(drawn.append)
+    for done in range(1, 11):
+        bar.show_progress(Progress(done, 12, "Segmenting"))
+    qtbot.waitUntil(lambda: bool(drawn))
+    assert drawn == [10]
+
+
+def test_a_step_says_nothing_over_what_was_said_after_it(bar: RunBar, qtbot: QtBot) -> None:
+    bar.begin("Starting")
+    bar.show_progress(Progress(3, 12, "Segmenting"))
+    bar.end("Done.")
+    qtbot.wait(300)
+    assert bar.status.text() == "Done."
 
 
 def test_a_reason_keeps_it_from_starting_and_is_told(bar: RunBar) -> None:

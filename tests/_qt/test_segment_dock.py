@@ -108,6 +108,55 @@ def paint(window: Window, point: tuple[int, int], label: int) -> None:
     window.layers.labels_layer.paint(point, label)
 
 
+# --- what is segmented
+
+
+def test_it_follows_the_person_to_an_image_of_their_own_and_back(window: Window) -> None:
+    source = window.dock.source
+    assert source.source is Source.SAMPLE
+    own = window.viewer.add_image(np.eye(40, dtype=np.uint8), name="one")
+    window.until(lambda: source.layer is own)
+    window.viewer.layers.selection.active = window.layers.image_layer
+    window.until(lambda: source.source is Source.SAMPLE)
+    window.viewer.layers.selection.active = own
+    window.until(lambda: source.layer is own)
+    window.show("c")
+    window.until(lambda: source.source is Source.SAMPLE)
+
+
+def test_the_whole_dataset_stays_chosen_while_samples_go_by(window: Window) -> None:
+    window.choose(Source.DATASET)
+    window.show("c")
+    window.qtbot.wait(50)
+    assert window.dock.source.source is Source.DATASET
+
+
+def test_the_source_stays_while_a_job_runs(window: Window) -> None:
+    gate = window.gate()
+    window.press()
+    window.wait_for_gate(gate)
+    window.viewer.add_image(np.eye(40, dtype=np.uint8), name="one")
+    window.until(lambda: window.dock.source.box.count() == 3)
+    assert window.dock.source.source is Source.SAMPLE
+    gate.let_through()
+    window.until(lambda: not window.dock.segmenter.is_running)
+
+
+def test_a_dock_that_is_opened_again_fills_the_layer_that_it_made(window: Window) -> None:
+    image = np.where(squares((60, 60), (10, 10)) > 0, 200, 20).astype(np.uint8)
+    window.viewer.add_image(image, name="mine")
+    window.choose(Source.LAYER)
+    window.segment()
+    names = [layer.name for layer in window.viewer.layers]
+    assert "mine nuclei" in names
+    window.viewer.window.remove_dock_widget(window.dock)
+    window.dock = SegmentDock(window.viewer)
+    window.viewer.window.add_dock_widget(window.dock, name="Segment")
+    window.choose(Source.LAYER)
+    window.segment()
+    assert [layer.name for layer in window.viewer.layers] == names
+
+
 # --- one sample
 
 

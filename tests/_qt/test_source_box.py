@@ -50,6 +50,17 @@ def test_what_was_picked_stays_while_it_is_there(box: SourceBox) -> None:
     assert box.source is Source.SAMPLE
 
 
+def test_a_layer_that_is_left_gives_way_to_the_sample(box: SourceBox) -> None:
+    layer = grey("mine")
+    box.show_choices("s1", 7, [layer])
+    box.choose_layer(layer)
+    box.leave_layer()
+    assert box.source is Source.SAMPLE
+    box.box.setCurrentIndex(2)
+    box.leave_layer()
+    assert box.source is Source.DATASET
+
+
 def test_channels_are_offered_for_colour_only(box: SourceBox) -> None:
     colour = Image(np.zeros((4, 4, 3)), name="colour", rgb=True)
     box.show_choices("", 0, [grey("grey"), colour])

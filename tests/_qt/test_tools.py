@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -286,6 +287,26 @@ def test_napari_has_its_keys_and_clicks_back_after_a_tool(bench: Bench) -> None:
     zoom = bench.viewer.scene.camera.zoom
     bench.hand.double_click(24, 48)
     assert bench.viewer.scene.camera.zoom == 2 * zoom
+
+
+def test_double_clicks_of_another_plugin_outlive_a_tool(bench: Bench) -> None:
+    heard = []
+
+    def before(viewer: Viewer, event: Any) -> None:
+        heard.append("before")
+
+    def during(viewer: Viewer, event: Any) -> None:
+        heard.append("during")
+
+    clicks = bench.viewer.mouse_double_click_callbacks
+    clicks.append(before)
+    bench.hand.use("J", 24, 24)
+    clicks.append(during)
+    bench.hand.click(24, 48)
+    bench.hand.double_click(110, 110)
+    clicks.remove(before)
+    clicks.remove(during)
+    assert heard == ["before", "during"]
 
 
 def test_one_key_ends_the_tool_of_another(bench: Bench) -> None:

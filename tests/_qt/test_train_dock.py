@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from qtpy.QtCore import Qt
 from squares import EDGE, squares, write_sample
 from tiny_models import write_tiny_model
 
+from napari_nucleiseg._qt import opening as opening_module
+from napari_nucleiseg._qt import train_dock
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.learning import AP_50, LOSS, TRAIN_AP_50
 from napari_nucleiseg._qt.train_dock import TrainDock
@@ -18,6 +21,7 @@ from napari_nucleiseg.engine import Engine, EngineState
 from napari_nucleiseg.models import find_model, user_models_folder
 from napari_nucleiseg.presets import Preset
 from napari_nucleiseg.runs import runs_folder, unfinished_run
+from napari_nucleiseg.sample_files import read_states
 from napari_nucleiseg.session import session_for
 from napari_nucleiseg.state import SampleState, Status
 
@@ -68,7 +72,7 @@ def train(dock, qtbot, name="new one"):
 # --- before the start
 
 
-def test_only_what_somebody_looked_at_is_trained_on(dock, session):
+def test_only_what_somebody_looked_at_is_trained_on(dock, session, qtbot):
     form = dock.page.form
     assert "<b>0</b> approved, <b>0</b> corrected" in form.counts.text()
     assert "Not trained on: 2" in form.counts.text()
@@ -76,12 +80,14 @@ def test_only_what_somebody_looked_at_is_trained_on(dock, session):
     session.note_state("e", SampleState(Status.PREDICTED, "old one"))
     session.note_state("f", SampleState(Status.CORRECTED))
     session.note_state("a", SampleState(Status.APPROVED))
-    assert "<b>1</b> approved, <b>1</b> corrected" in form.counts.text()
+    counted = "<b>1</b> approved, <b>1</b> corrected"
+    qtbot.waitUntil(lambda: counted in form.counts.text())
     assert "Not trained on: 1" in form.counts.text()
     assert [each.id for each in form.samples] == ["a", "f"]
     form.also_annotated.click()
     assert [each.id for each in form.samples] == list("afbcd")
     session.note_state("b", SampleState(Status.CORRECTED))
+    qtbot.waitUntil(lambda: "<b>2</b> corrected" in form.counts.text())
     assert form.also_annotated.isChecked(), "the person has decided"
 
 
@@ -93,6 +99,29 @@ def test_it_is_said_how_many_images_will_be_held_out(dock, session):
     assert "About 2 of 4 images" in form.counts.text()
     form.also_annotated.click()
     assert "held out" not in form.counts.text()
+
+
+def test_it_is_said_beforehand_where_the_models_cannot_be_compared(dock, session, qtbot):
+    form = dock.page.form
+    split = {"train": ["a", "b", "c", "d"]}
+    old = replace(session.model, info={"training": {"dataset": "my data", "split": split}})
+    form.show_model(old)
+    words = "The models cannot be compared: old one has learned from all of these images."
+    qtbot.waitUntil(lambda: words in form.counts.text())
+    assert "held out" not in form.counts.text()
+    session.set_model(old)
+    form.start_from.setCurrentText(NOTHING)
+    qtbot.waitUntil(lambda: words in form.counts.text(), timeout=10_000)
+    for name in "ef":
+        session.note_state(name, SampleState(Status.CORRECTED))
+    qtbot.waitUntil(lambda: "will be held out" in form.counts.text())
+
+
+def test_what_was_held_out_before_is_promised_again(dock, session, qtbot):
+    split = {"train": ["a", "b"], "validation": ["c", "d"]}
+    info = {"training": {"dataset": "my data", "split": split}}
+    dock.page.form.show_model(replace(session.model, info=info))
+    qtbot.waitUntil(lambda: "About 2 of 4 images" in dock.page.form.counts.text())
 
 
 def test_too_little_to_train_on_is_said(dock):
@@ -125,6 +154,17 @@ def test_it_fits_into_320_px(dock):
     assert dock.minimumWidth() <= 320
 
 
+def test_many_changes_of_states_are_looked_through_once(dock, session, qtbot, monkeypatch):
+    times = []
+    real = train_dock.sort_by_truth
+    monkeypatch.setattr(train_dock, "sort_by_truth", lambda *given: times.append(1) or real(*given))
+    for _ in range(20):
+        session.note_state("e", SampleState(Status.CORRECTED))
+    assert not times
+    qtbot.waitUntil(lambda: "<b>1</b> corrected" in dock.page.form.counts.text())
+    assert len(times) == 1
+
+
 def test_the_classic_preset_starts_from_an_encoder_with_a_network_of_its_own(dock):
     form = dock.page.form
     form.presets.setCurrentIndex(form.presets.findData(Preset.CLASSIC))
@@ -151,6 +191,7 @@ def test_what_the_start_has_learned_from_is_counted_and_mixed_in(dock, session, 
     old = replace(session.model, info={"training": {"dataset": "my data", "split": split}})
     dock.page.form.show_model(old)
     qtbot.waitUntil(dock.page.form.mix_old.isVisible)
+    qtbot.waitUntil(lambda: "<b>2</b> corrected" in dock.page.form.counts.text())
     assert "Mix in 3 images" in dock.page.form.mix_old.text(), "e is trained on anyway"
     assert dock.page.form.mix_old.isChecked()
     dock.page.form.start_from.setCurrentText(NOTHING)
@@ -242,6 +283,29 @@ def test_a_model_that_nobody_decided_on_is_offered_again(dock, session, qtbot):
     press(qtbot, third.page.unfinished.finish)
     assert third.page.unfinished.isHidden()
     assert unfinished_run(session.dataset.root) is None
+
+
+def test_a_model_is_not_decided_on_while_statuses_are_read(dock, session, qtbot, monkeypatch):
+    train(dock, qtbot)
+    other = TrainDock(session.viewer_of_test, session, Engine("train_fakes:JOBS"))
+    qtbot.addWidget(other)
+    go = threading.Event()
+
+    def slow(places):
+        go.wait(30)
+        yield from read_states(places)
+
+    monkeypatch.setattr(opening_module, "read_states", slow)
+    opening = layers_for(session.viewer_of_test).opening
+    opening.open(session.dataset.root)
+    qtbot.waitUntil(lambda: opening.is_scanning)
+    press(qtbot, other.page.unfinished.resume)
+    assert "still being looked through" in other.page.run_bar.status.text()
+    go.set()
+    qtbot.waitUntil(lambda: not opening.is_scanning)
+    press(qtbot, other.page.unfinished.resume)
+    wait_for_end(other, qtbot)
+    assert other.pages.currentWidget() is other.trial.gate
 
 
 def test_a_row_of_the_gate_opens_its_image(dock, session, qtbot):

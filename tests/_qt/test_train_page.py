@@ -22,12 +22,12 @@ def test_only_the_first_notes_are_shown(page):
     assert page.notes.text() == "<br>".join(f"Note {number}." for number in range(4))
 
 
-def test_steps_move_the_bar_and_other_messages_are_only_said(page):
+def test_steps_move_the_bar_and_other_messages_are_only_said(page, qtbot):
     page.run_bar.begin("Training")
     page.show_step(Progress(0, 0, "Reading images", "read"))
     assert page.run_bar.status.text() == "Reading images"
     page.show_step(Progress(3, 10, "", "step", {"loss": 0.5}))
-    assert "Learning" in page.run_bar.status.text()
+    qtbot.waitUntil(lambda: "Learning" in page.run_bar.status.text())
 
 
 def test_the_curves_stand_where_the_form_was(page):

@@ -10,7 +10,7 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.nn import augment
 from napari_nucleiseg.nn import batches as nn_batches
-from napari_nucleiseg.nn.augment import NO_NUCLEI, crop_and_targets, example
+from napari_nucleiseg.nn.augment import NO_NUCLEI, Example, crop_and_targets, example
 from napari_nucleiseg.nn.batches import OLD_SHARE, batches, draw_batch, sampling_weights
 from napari_nucleiseg.synthetic import make_image
 
@@ -128,6 +128,65 @@ def test_a_changed_crop_stays_inside_a_large_image() -> None:
         assert (targets[..., 0] > 0).mean() > 0.99
 
 
+def one_nucleus(shape: tuple[int, int], where: tuple[slice, slice]) -> Example:
+    """A bright one on dark ground."""
+    labels = np.zeros(shape, int)
+    labels[where] = 1
+    return example("one", np.where(labels > 0, 200, 10).astype(np.uint8), labels)
+
+
+def crops_of(source: Example, crop: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    config = TrainConfig(crop=crop)
+    return [crop_and_targets(source, config, np.random.default_rng(seed)) for seed in range(200)]
+
+
+def test_some_crops_get_nuclei_of_another_place() -> None:
+    """A crop as large as the image shows its one nucleus, in any corner; a second is added."""
+    crops = crops_of(one_nucleus((96, 96), np.s_[4:40, 4:40]), 96)
+    counts = [cv2.connectedComponents(targets[..., 0])[0] - 1 for _, targets in crops]
+    assert max(counts) == 2
+    assert 0.15 < np.mean(np.array(counts) == 2) < 0.35
+
+
+def test_few_crops_are_inverted() -> None:
+    crops = crops_of(one_nucleus((96, 96), np.s_[30:50, 30:50]), 96)
+    assert 0.05 < np.mean([np.median(crop) > 0 for crop, _ in crops]) < 0.15
+
+
+def test_most_crops_show_nuclei_where_these_are_few() -> None:
+    crops = crops_of(one_nucleus((600, 600), np.s_[:, :120]), 64)
+    assert np.mean([targets[..., 0].any() for _, targets in crops]) > 0.6
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """How image and labels are turned and stretched: (2, 2) matrices."""
+    warp, found = cv2.warpAffine, []
+
+    def spy(image: np.ndarray, matrix: np.ndarray, *arguments: object, **named: object) -> object:
+        found.append(matrix[:, :2])
+        return warp(image, matrix, *arguments, **named)
+
+    monkeypatch.setattr(cv2, "warpAffine", spy)
+    return found
+
+
+def test_half_of_the_changed_crops_are_mirrored(
+    turns: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(augment, "UNTOUCHED", 0.0)
+    crops_of(one_nucleus((96, 96), np.s_[30:50, 30:50]), 64)
+    assert 0.4 < np.mean(np.linalg.det(turns) < 0) < 0.6
+
+
+def test_a_crop_as_it_is_is_turned_and_mirrored_in_all_eight_ways(turns: list[np.ndarray]) -> None:
+    source = one_nucleus((96, 96), np.s_[30:70, 30:70])
+    for seed in range(50):
+        crop_and_targets(source, CONFIG, np.random.default_rng(seed), as_is=True)
+    assert len(np.unique(turns, axis=0)) == 8
+    assert np.abs(np.linalg.det(turns)) == pytest.approx(1)
+
+
 def is_somewhere(image: np.ndarray, mask: np.ndarray, pair: np.ndarray) -> bool:
     """Whether an image and its mask, however turned, lie at one place of both of a pair."""
     width = pair.shape[1] // 2
@@ -191,6 +250,10 @@ def test_old_images_are_drawn_most_but_new_ones_too(examples: list) -> None:
     assert weights.sum() == pytest.approx(1)
     assert weights[2:].sum() == pytest.approx(OLD_SHARE)
     assert (weights > 0).all()
+
+
+def test_an_example_knows_the_diameter_of_its_nuclei() -> None:
+    assert one_nucleus((80, 80), np.s_[10:50, 10:50]).diameter == pytest.approx(45, abs=1)
 
 
 def test_an_image_without_nuclei_has_a_usual_diameter() -> None:

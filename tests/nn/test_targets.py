@@ -46,6 +46,12 @@ def test_nuclei_apart_share_no_border() -> None:
     assert not borders(two_squares(5)).any()
 
 
+def test_high_ids_have_the_borders_of_low_ones() -> None:
+    for gap in (2, 5):
+        labels = two_squares(gap)
+        np.testing.assert_array_equal(borders(labels * 30_000), borders(labels))
+
+
 def test_labels_without_nuclei_give_empty_targets() -> None:
     assert not targets_from_labels(np.zeros((8, 8), np.uint16)).any()
 

@@ -46,6 +46,7 @@ class BrushBar(QWidget):
         )
         self.brush_size = QSlider(Qt.Orientation.Horizontal)
         self.brush_size.setRange(1, _LARGEST_BRUSH)
+        self.brush_size.setAccessibleName("Size of the brush")
         self.brush_size.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.size_text, self.label_text = QLabel("Size"), QLabel()
         self._lay_out()

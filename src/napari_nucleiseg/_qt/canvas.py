@@ -12,6 +12,8 @@ from napari.layers import Labels
 from qtpy.QtGui import QCursor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari import Viewer
     from napari.layers import Layer
     from qtpy.QtWidgets import QWidget
@@ -83,9 +85,17 @@ def fit(viewer: Viewer, layer: Layer) -> None:
 
 
 def _aim(viewer: Viewer, centre: np.ndarray, zoom: float) -> None:
-    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera = unwrapped(viewer).scene.camera
     camera.center = tuple(centre)
     camera.zoom = zoom
+
+
+def take_zooms(viewer: Viewer) -> list[Callable]:
+    """Take napari's zoom off the double click; gives what to put back at its front."""
+    clicks = viewer.mouse_double_click_callbacks
+    zooms = [each for each in clicks if getattr(each, "__name__", "") == "double_click_to_zoom"]
+    clicks[:] = [each for each in clicks if each not in zooms]
+    return zooms
 
 
 def hide_brush_box(viewer: Viewer) -> None:
@@ -107,6 +117,16 @@ def put_brush_away(viewer: Viewer, layer: Any) -> None:
     """
     if isinstance(layer, Labels) and layer.mode != "pan_zoom":
         layer.mode = "pan_zoom"
+        canvas_widget(viewer).repaint()
+
+
+def draw_if_empty(viewer: Viewer) -> None:
+    """Draw the canvas once while it has no layer.
+
+    Where Mesa draws by software, napari 0.9 ends when the only image gives way to one of
+    another kind within one drawing, and that is hidden or moved later.
+    """
+    if not viewer.layers:
         canvas_widget(viewer).repaint()
 
 

@@ -13,6 +13,8 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_nucleiseg._qt.memory import correction_folder_of, remember_correction_folder
+from napari_nucleiseg._qt.prediction_saver import PredictionSaver
+from napari_nucleiseg._qt.saving import GIVE_UP
 from napari_nucleiseg._qt.workers import jobs_of
 from napari_nucleiseg.atomic import keep_copy
 from napari_nucleiseg.errors import BadInput
@@ -35,7 +37,7 @@ def rescue_folder(root: Path) -> Path:
 
 
 class CloseGuard(QObject):
-    """Saves, stops jobs and lets go of the dataset before a window closes.
+    """Saves before a window closes; stops jobs and lets go of the dataset once it does.
 
     Work that cannot be saved is put into `rescue_folder`, from where it comes back when the
     dataset is opened again, unless its corrections have a folder elsewhere already. If that is
@@ -45,30 +47,60 @@ class CloseGuard(QObject):
     def __init__(self, window: QWidget, layers: SampleLayers, saving: Saving) -> None:
         super().__init__(window)
         self._window, self._layers, self._saving = window, layers, saving
+        self._is_asking = False
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Act on the window's close event; True (and no closing) if the person says so."""
+        """Act on the window's close event, in napari's place; it is ignored if nothing closes."""
         if event is None or watched is not self._window or event.type() != QEvent.Type.Close:
             return False
-        if self.may_close():
-            self._layers.session.close_dataset()
-            return False
-        event.ignore()
+        if self._is_asking:  # a second one, while a question is open
+            event.ignore()
+            return True
+        self._is_asking = True
+        try:
+            self._close(event)
+        finally:
+            self._is_asking = False
         return True
 
-    def may_close(self) -> bool:
-        """Save all and stop the jobs; False if the person wants to keep the window."""
+    def _close(self, event: QEvent) -> None:
+        """Close all that napari and the person let go of."""
+        # Before napari, which has stopped half of itself once it accepts.
+        if not self._may_close():
+            event.ignore()
+            return
+        # napari asks for itself here, and only of layers that are still there.
+        self._window.closeEvent(event)
+        if event.isAccepted():
+            self._stop_jobs()
+            self._layers.session.close_dataset()
+
+    def _may_close(self) -> bool:
+        """Write all that is to be written; False if the person wants to keep the window."""
         self._layers.draft.leave()
+        self._saving.finish()
+        for saver in self._window.findChildren(PredictionSaver):
+            saver.flush()
+        self._finish_jobs()
+        return self._rescue()
+
+    def _finish_jobs(self) -> None:
+        until = time.monotonic() + GIVE_UP
+        while time.monotonic() < until:
+            jobs = [job for job in jobs_of(self._window) if job.must_finish]
+            if not jobs:
+                return
+            jobs[0].wait(until - time.monotonic())
+            jobs[0].deliver()  # which may start the next one
+
+    def _stop_jobs(self) -> None:
         jobs = [job for job in jobs_of(self._window) if not job.must_finish]
         for job in jobs:
             job.cancel()
-        self._saving.finish()
-        may = self._rescue()
         until = time.monotonic() + PATIENCE
         for job in jobs:
             job.wait(max(0.0, until - time.monotonic()))
-        return may
 
     def _rescue(self) -> bool:
         session = self._layers.session
@@ -77,19 +109,18 @@ class CloseGuard(QObject):
         folder = rescue_folder(session.dataset.root)
         is_in_use = folder == session.correction_folder
         reasons = [self._saving.failures.get(each, session.read_only) for each in session.pending]
-        lost, count = [], len(session.pending)
-        for sample_id, work in list(session.pending.items()):
+        lost: dict[str, str] = {}
+        for sample_id, work in session.pending.items():
             try:
                 if not is_in_use:  # what it holds of the sample was not seen
                     keep_copy(folder / sample_id / LABELS)
                 save_work(replace(work, folder=folder / sample_id))
-                session.note_pending(sample_id, None)
             except BadInput as error:
-                lost.append(str(error))
-        if len(lost) < count:
+                lost[sample_id] = str(error)
+        if len(lost) < len(session.pending):
             how = self._note_rescue(session.dataset.root, folder)
             self._tell(f"{reasons[0]}\n\nYour corrections are safe in\n{folder}\n{how}")
-        return self._ask(lost[0]) if lost else True
+        return self._ask(lost) if lost else True
 
     def _note_rescue(self, root: Path, folder: Path) -> str:
         """Have a folder found again, if that hides nothing; and say how it comes back."""
@@ -103,12 +134,12 @@ class CloseGuard(QObject):
     def _tell(self, message: str) -> None:
         QMessageBox.information(self._window, "Corrections kept elsewhere", message)
 
-    def _ask(self, reason: str) -> bool:
+    def _ask(self, lost: dict[str, str]) -> bool:
         answer = QMessageBox.warning(
             self._window,
             "Corrections are not saved",
-            f"{reason}\n\nClose all the same, and lose the corrections of "
-            f"{', '.join(sorted(self._layers.session.pending))}?",
+            f"{next(iter(lost.values()))}\n\nClose all the same, and lose the corrections of "
+            f"{', '.join(sorted(lost))}?",
             QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel,
             QMessageBox.StandardButton.Cancel,
         )

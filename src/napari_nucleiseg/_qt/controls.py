@@ -20,6 +20,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_nucleiseg._qt.leaves_letters import LeavesLetters
+
 Field: TypeAlias = dataclasses.Field[Any]
 _NOTCHES = 1000
 """A slider has so many notches at most; above it, they lie closer at the low end."""
@@ -141,6 +143,8 @@ class _Number(Control):
         self._row = _row(self, box)
         self.setFocusProxy(box)
         box.valueChanged.connect(self._on_box_changed)
+        # Out of the field, where letters are keys again.
+        box.lineEdit().returnPressed.connect(box.clearFocus)
 
     def value(self) -> float:
         return self.box.value()
@@ -230,6 +234,10 @@ class _Scale:
 # --- everything else
 
 
+class _Box(LeavesLetters, QComboBox):
+    pass
+
+
 class _Check(Control):
     def __init__(self) -> None:
         super().__init__()
@@ -249,7 +257,7 @@ class _Check(Control):
 class _Choice(Control):
     def __init__(self, choices: Iterable[str]) -> None:
         super().__init__()
-        self.box = QComboBox()
+        self.box = _Box()
         self.box.addItems(list(choices))
         _row(self, self.box)
         self.box.currentTextChanged.connect(self.changed.emit)

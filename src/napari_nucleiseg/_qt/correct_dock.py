@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.key_bindings import coerce_keybinding
+from napari.utils.key_bindings import KeyCode, KeyMod, coerce_keybinding
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QGridLayout,
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
     from napari_nucleiseg.doubts import Doubt
 
+_UNDO = KeyMod.CtrlCmd | KeyCode.KeyZ
+_REDO = KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ
+_UNDO_TIP = "Take back the last change since this image was opened."
 _REST_TEXT = "Point at a nucleus and press a key, or press a button and click nuclei."
 
 
@@ -65,7 +68,7 @@ class CorrectDock(ScrollDock):
         self.title, self.message = WrappedLabel(""), _message()
         self.tool_grid, self.brush_bar, self.doubts = ToolGrid(), BrushBar(), DoubtsList()
         self.save_row = SaveRow(self._layers)
-        self.undo = KeyButton("Undo", "Ctrl+Z", "Take back the last change of this image.")
+        self.undo = KeyButton("Undo", "Ctrl+Z", _UNDO_TIP)
         self.redo = KeyButton("Redo", "Ctrl+Shift+Z", "Make it again.")
         self.keys = KeyButton("All keys", key_card.KEY, "Show a card with all keys.")
         self.card = key_card.KeyCard(key_groups.columns(), canvas.main_window(viewer))
@@ -99,10 +102,10 @@ class CorrectDock(ScrollDock):
     def _connect(self) -> None:
         self.tool_grid.pressed.connect(self._on_tool_pressed)
         self.watch.found.connect(self.doubts.show_doubts)
-        self.watch.outdated.connect(self._marks.clear)
+        self.watch.outdated.connect(self._on_labels_changed)
         self.doubts.chosen.connect(self._on_doubt_chosen)
         self.doubts.dismissed.connect(self._on_doubt_dismissed)
-        self.undo.clicked.connect(lambda: self._with_layer(Labels.undo))
+        self.undo.clicked.connect(self._undo)
         self.redo.clicked.connect(lambda: self._with_layer(Labels.redo))
         self.keys.clicked.connect(self.card.toggle)
         listen(
@@ -116,11 +119,14 @@ class CorrectDock(ScrollDock):
         )
 
     def _bind_keys(self) -> None:
-        self._actions: dict[str, Callable[[napari.viewer.Viewer], None]] = {
+        self._actions: dict[str | int, Callable[[napari.viewer.Viewer], None]] = {
             doubts_list.NEXT: lambda viewer: self._go(1),
             doubts_list.PREVIOUS: lambda viewer: self._go(-1),
             doubts_list.DISMISS: lambda viewer: self._dismiss(),
         }
+        # napari's own are heard while a Labels layer is selected, and come first then.
+        self._actions[_UNDO] = lambda viewer: self._undo()
+        self._actions[_REDO] = lambda viewer: self._with_layer(Labels.redo)
         for tool in TOOLS:
             self._actions[tool.key] = _pressing(self.tools, tool)
         for key, action in self._actions.items():
@@ -142,6 +148,17 @@ class CorrectDock(ScrollDock):
         layer = self._target.layer()
         if layer is not None:
             action(layer)
+
+    def _undo(self) -> None:
+        layer = self._target.layer()
+        if layer is not None and not layer._undo_history:
+            self._say("Nothing to undo since this image was opened")
+        self._with_layer(Labels.undo)
+
+    def _on_labels_changed(self) -> None:
+        """Take away what was said of the labels before."""
+        self._marks.clear()
+        self._on_said(self.tools.expected, is_trouble=False)
 
     def _on_layer_changed(self) -> None:
         layer = self._target.layer()

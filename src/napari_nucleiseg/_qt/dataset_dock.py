@@ -26,7 +26,6 @@ from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.listening import ask_calmly, calm_timer, listen
 from napari_nucleiseg._qt.memory import recent_datasets
 from napari_nucleiseg._qt.notices import Notices
-from napari_nucleiseg._qt.opening import Opening
 from napari_nucleiseg._qt.sample_list import SampleList
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.status_bar import StatusBar
@@ -57,7 +56,7 @@ class DatasetDock(ScrollDock):
         viewer = getattr(viewer, "__wrapped__", viewer)
         self.layers = layers_for(viewer, session)
         self.session = self.layers.session
-        self.opening = Opening(self.layers, self)
+        self.opening = self.layers.opening
         self.banner = Banner()
         self.list = SampleList(self.layers, lambda: viewer.theme)
         self.bar = StatusBar()
@@ -72,6 +71,7 @@ class DatasetDock(ScrollDock):
         self._arrange()
         self._connect(viewer)
         self._on_dataset_changed(self.session.dataset)
+        self._on_opening_changed()
         self._show_saved()
 
     # --- how it looks

@@ -36,11 +36,11 @@ class DeviceBadge(QWidget):
         Parameters
         ----------
         name : str
-            "CPU", "CUDA", "DirectML" or "CoreML".
+            "CPU", or what the card is used by; "…" and "—" for none that is known.
         reason : str
             One sentence. Whole in the tooltip; a long one is shortened in the dock.
         """
-        is_plain = name in ("CPU", "…")
+        is_plain = name in ("CPU", "…", "—")
         self.name.setText(name)
         self.name.setStyleSheet(_STYLE.format(colour=_CPU if is_plain else _GPU))
         self.reason.setText(_shortened(reason))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
@@ -17,9 +16,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucleiseg._qt.key_button import KeyButton
+from napari_nucleiseg._qt.leaves_letters import LeavesLetters
 from napari_nucleiseg.doubts import Doubt
 
 _LEAST_HEIGHT = 90  # px
+_UNLABELLED = "Nothing is labelled yet: segment the image first."
 NEXT, PREVIOUS, DISMISS = "G", "Shift+G", "T"
 
 
@@ -40,13 +41,18 @@ class DoubtsList(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._place = 0
+        self._is_labelled = True
         self.model = _DoubtsModel(self)
         self.view = _View(self)
         self.view.setModel(self.model)
+        self.view.setAccessibleName("Doubtful nuclei")
         self.count = QLabel()
+        self.count.setWordWrap(True)
         self.next = KeyButton("Next", NEXT, "Go to the next doubtful nucleus.")
         self.previous = KeyButton("Previous", PREVIOUS, "Go back to the one before.")
-        self.right = KeyButton("Looks right", DISMISS, "Take this nucleus off the list.")
+        self.right = KeyButton(
+            "Looks right", DISMISS, "Take this nucleus off the list, until napari closes."
+        )
         self._lay_out()
         self._connect()
         self.show_doubts(())
@@ -62,11 +68,18 @@ class DoubtsList(QWidget):
         row = self.view.currentIndex().row()
         return self.doubts[row] if 0 <= row < len(self.doubts) else None
 
-    def show_doubts(self, doubts: tuple[Doubt, ...]) -> None:
+    def show_doubts(self, doubts: tuple[Doubt, ...], is_labelled: bool = True) -> None:
         """Show other doubts; the current one stays current, where its nucleus is still listed.
 
         Where it is not, the next step leads to the one that took its place.
+
+        Parameters
+        ----------
+        doubts : tuple of Doubt
+        is_labelled : bool
+            Whether there is any nucleus that could be doubted.
         """
+        self._is_labelled = is_labelled
         row, current = self.view.currentIndex().row(), self.current
         self.model.show(doubts)
         ids = [doubt.id for doubt in doubts]
@@ -135,7 +148,8 @@ class DoubtsList(QWidget):
     def _update(self) -> None:
         count = len(self.doubts)
         one = "1 doubtful nucleus" if count == 1 else f"{count} doubtful nuclei"
-        self.count.setText(one if count else "No doubtful nuclei.")
+        none = "No doubtful nuclei." if self._is_labelled else _UNLABELLED
+        self.count.setText(one if count else none)
         self.view.setVisible(bool(count))
         self.next.setEnabled(bool(count))
         self.previous.setEnabled(bool(count))
@@ -166,7 +180,7 @@ class _DoubtsModel(QAbstractListModel):
         return None
 
 
-class _View(QListView):
+class _View(LeavesLetters, QListView):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setUniformItemSizes(True)
@@ -179,10 +193,3 @@ class _View(QListView):
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Ask for little: the dock gives what is left, and scrolls only where that is less."""
         return QSize(super().sizeHint().width(), _LEAST_HEIGHT)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Leave letters to the tools; a list would search for them."""
-        if event.text().isprintable() and event.text().strip():
-            event.ignore()
-        else:
-            super().keyPressEvent(event)

@@ -37,13 +37,13 @@ class DoubtsWatch(QObject):
 
     Attributes
     ----------
-    found : Signal(object)
-        Tuple of `Doubt`, without those that were dismissed.
+    found : Signal(object, bool)
+        Tuple of `Doubt`, without those that were dismissed; and whether anything is labelled.
     outdated : Signal()
         The labels, or what is known of them, changed; `found` follows.
     """
 
-    found = Signal(object)
+    found = Signal(object, bool)
     outdated = Signal()
 
     def __init__(self, viewer: Viewer, target: Target, parent: QObject) -> None:
@@ -67,7 +67,7 @@ class DoubtsWatch(QObject):
         self._layer, self._seen = layer, None
         changes = () if layer is None else _changes(layer)
         self._ear.listen(*((signal, self.look_soon) for signal in changes))
-        self.found.emit(())
+        self.found.emit((), True)
         if layer is not None:
             self.look_soon()
 
@@ -89,15 +89,19 @@ class DoubtsWatch(QObject):
         plane = self._plane()
         if plane is None:
             self._seen = None
-            self.found.emit(())
+            self.found.emit((), True)
             return
         labels, maps = np.array(plane.pixels), self._target.maps(plane)
         if self._is_seen(labels, maps):
             return
         self._seen = labels, maps
-        layer = plane.layer
+        layer, is_labelled = plane.layer, bool(labels.any())
         self._job = run_call(
-            find_doubts, labels, maps, on_result=lambda found: self._tell(layer, found), owner=self
+            find_doubts,
+            labels,
+            maps,
+            on_result=lambda found: self._tell(layer, found, is_labelled),
+            owner=self,
         )
 
     def _plane(self) -> Plane | None:
@@ -114,10 +118,11 @@ class DoubtsWatch(QObject):
         before, maps_before = self._seen
         return maps is maps_before and np.array_equal(before, labels)
 
-    def _tell(self, layer: Labels, doubts: list[Doubt]) -> None:
+    def _tell(self, layer: Labels, doubts: list[Doubt], is_labelled: bool) -> None:
         if layer is self._layer:
             dismissed = self._dismissed.get(self._target.sample(layer) or layer, set())
-            self.found.emit(tuple(each for each in doubts if (each.id, each.bbox) not in dismissed))
+            left = tuple(each for each in doubts if (each.id, each.bbox) not in dismissed)
+            self.found.emit(left, is_labelled)
 
 
 def _changes(layer: Labels) -> tuple:

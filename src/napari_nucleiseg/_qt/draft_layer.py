@@ -15,6 +15,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_nucleiseg.draft import Draft
+from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.sample_files import Opened, Origin
 from napari_nucleiseg.sample_saving import Work
 from napari_nucleiseg.state import SampleState, Status
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from napari_nucleiseg.edits import Edit
     from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.session import Session
+
+_BYTES = np.dtype(np.int32).itemsize
 
 
 class DraftLayer:
@@ -136,8 +139,12 @@ class DraftLayer:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether somebody gave the layer data of another shape than the image's."""
-        return self.layer is not None and self.layer.data.shape != self.shape
+        """Whether somebody gave the layer data of another shape, or of a type for fewer ids."""
+        return self._is_narrow or (self.layer is not None and self.layer.data.shape != self.shape)
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self.layer is not None and self.layer.data.dtype.itemsize < _BYTES
 
     @property
     def is_protected(self) -> bool:
@@ -190,10 +197,18 @@ class DraftLayer:
     # --- changing labels
 
     def apply_edit(self, edit: Edit) -> None:
-        """Make an edit, as one step of the layer's own undo."""
+        """Make an edit, as one step of the layer's own undo.
+
+        Raises
+        ------
+        BadInput
+            If the layer was converted to a type of number that does not hold all ids.
+        """
         layer = self.layer
         if layer is None or not edit:
             return
+        if self._is_narrow:
+            raise BadInput(self._why_narrow(layer))
         selected = layer.selected_label
         is_free = not np.any(layer.data == selected)
         with layer.block_history():
@@ -265,8 +280,18 @@ class DraftLayer:
             opened.saved_sha256 if folder == opened.folder else "",
         )
 
+    def _why_narrow(self, layer: Labels) -> str:
+        return (
+            f"Layer “{layer.name}” was converted to {layer.data.dtype}, but ids of nuclei need "
+            "int32: convert it back (right click on the layer)."
+        )
+
     def _refuse_foreign(self, sample: Sample) -> None:
         assert self.layer is not None
+        if self._is_narrow:
+            why = self._why_narrow(self.layer)
+            self.session.failed.emit(f"The labels of {sample.id} were not saved: {why}")
+            return
         self.session.failed.emit(
             f"The labels of {sample.id} were replaced by others of the shape "
             f"{self.layer.data.shape}, but its image is {self.shape}: "

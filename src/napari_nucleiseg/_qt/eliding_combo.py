@@ -13,8 +13,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_nucleiseg._qt.leaves_letters import LeavesLetters
 
-class ElidingCombo(QComboBox):
+
+class ElidingCombo(LeavesLetters, QComboBox):
     """Shortens its text in the middle, where Qt would cut off its end without a sign.
 
     Names of samples and models often differ in their last letters alone. The whole text is

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFormLayout,
     QLabel,
     QVBoxLayout,
@@ -37,7 +38,7 @@ from napari_nucleiseg.session import Session, session_for
 from napari_nucleiseg.truth import sort_by_truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import napari.viewer
 
@@ -123,6 +124,7 @@ class EvaluateDock(ScrollDock):
         self.legend.setWordWrap(True)
         self.table.setMinimumHeight(160)
         self.table.setToolTip("Click a row to see the image and its errors.")
+        self.table.setAccessibleName("Scores of each image")
         self.show_errors.setChecked(True)
 
     # --- wires
@@ -138,8 +140,9 @@ class EvaluateDock(ScrollDock):
         listen(
             self,
             (session.dataset_changed, self._on_dataset_changed),
-            (session.states_read, self._on_states_read),
-            (session.state_changed, self._show_choices),
+            (session.states_read, self._show_choices_later),
+            (session.state_changed, self._show_choices_later),
+            (session.model_changed, self._on_model_changed),
             (self._layers.labels_layer_changed, self._show_errors),
         )
 
@@ -148,15 +151,17 @@ class EvaluateDock(ScrollDock):
         self._clear()
         self._show_choices()
 
-    def _on_states_read(self, *_: object) -> None:
-        ask_calmly(self._later)  # they come in batches
+    def _show_choices_later(self, *_: object) -> None:
+        ask_calmly(self._later)  # they come in crowds, and each looks at all samples
 
-    def _show_choices(self, *_: object) -> None:
+    def _show_choices(self) -> None:
         chosen, choices = self.images.currentData(), self._choices()
-        self.images.clear()
-        for name, samples in choices.items():
-            if samples or name == ALL:
-                self.images.addItem(f"{name} ({len(samples)})", name)
+        entries = {
+            name: f"{name} ({len(samples)})"
+            for name, samples in choices.items()
+            if samples or name == ALL
+        }
+        _replace_entries(self.images, entries)
         self.images.setCurrentIndex(max(0, self.images.findData(chosen)))
         self.run_bar.set_reason(self._why_not(choices))
 
@@ -177,6 +182,10 @@ class EvaluateDock(ScrollDock):
         self._model = model
         self.models.show_model(model)
         self.run_bar.set_reason(self._why_not(self._choices()))
+
+    def _on_model_changed(self, model: Model | None) -> None:
+        if model is not None and not self.run_bar.is_running:
+            self._use_model(model)
 
     def _on_folder_chosen(self, folder: Path) -> None:
         self.run_bar.say(f"Checking {folder.name}")
@@ -262,8 +271,7 @@ class EvaluateDock(ScrollDock):
 
     def _on_row(self, sample_id: str) -> None:
         if sample_id in self._session:
-            self._session.select(sample_id)
-            self._show_errors()
+            self._session.select(sample_id)  # its errors come with its layer
 
     def _show_errors(self, *_: object) -> None:
         sample = self._layers.sample
@@ -273,6 +281,10 @@ class EvaluateDock(ScrollDock):
         packed = self._drawn.get(sample.id) if self.show_errors.isChecked() else None
         self.table.select(sample.id)
         self._errors.show(sample.id, packed.unpack() if packed else None)
+
+    def let_go(self) -> None:
+        """Take the errors away: nothing else would."""
+        self._errors.remove()
 
 
 class _Packed:
@@ -307,6 +319,18 @@ def evaluate_drawn(
             yield replace(step, values=values)
         else:
             yield step
+
+
+def _replace_entries(box: QComboBox, entries: Mapping[str, str]) -> None:
+    """Show other texts by their data, in place: a list that is open stays as it is."""
+    for row in reversed(range(box.count())):
+        if box.itemData(row) not in entries:
+            box.removeItem(row)
+    for row, (data, text) in enumerate(entries.items()):
+        if box.itemData(row) == data:
+            box.setItemText(row, text)
+        else:
+            box.insertItem(row, text, data)
 
 
 def _row(image: dict[str, Any]) -> tuple[str, float, float, int, int]:

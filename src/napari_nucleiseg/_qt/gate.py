@@ -55,6 +55,7 @@ class Gate(QWidget):
 
     def _lay_out(self) -> None:
         self.table.setMinimumHeight(120)
+        self.table.setAccessibleName("Scores of each image")
         buttons = QHBoxLayout()
         buttons.addWidget(self.use)
         buttons.addWidget(self.keep)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from napari.utils.notifications import show_info
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ def bind_keys(viewer: Any, layers: SampleLayers) -> None:
     actions = {
         "Q": layers.session.previous_sample,
         "W": layers.session.next_sample,
-        "A": layers.saving.approve,
     }
     for key, action in actions.items():
         viewer.bind_key(key, _ignoring_viewer(action), overwrite=True)
     viewer.bind_key("S", _saving(layers), overwrite=True)
+    viewer.bind_key("A", _approving(layers), overwrite=True)
 
 
 def _ignoring_viewer(action: Any) -> Any:
@@ -45,3 +45,15 @@ def _saving(layers: SampleLayers) -> Any:
             show_info(f"“{active.name}” is of no dataset: use File > Save Selected Layers.")
 
     return save
+
+
+def _approving(layers: SampleLayers) -> Any:
+    def approve(viewer: Any) -> None:
+        active, labels = viewer.layers.selection.active, layers.labels_layer
+        is_stray = isinstance(active, (Image, Labels)) and not layers.owns(active)
+        if labels is not None and is_stray:
+            show_info(f"“{active.name}” is of no dataset: select “{labels.name}” to approve it.")
+        else:
+            layers.saving.approve()
+
+    return approve

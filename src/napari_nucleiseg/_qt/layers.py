@@ -17,25 +17,23 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_nucleiseg._qt.canvas import fit, hide_brush_box, put_brush_away
+from napari_nucleiseg._qt.canvas import draw_if_empty, fit, hide_brush_box, put_brush_away
 from napari_nucleiseg._qt.closing import CloseGuard
 from napari_nucleiseg._qt.draft_layer import DraftLayer
 from napari_nucleiseg._qt.keys import bind_keys
 from napari_nucleiseg._qt.layers_beside import LayersBeside
-from napari_nucleiseg._qt.preferences import display
+from napari_nucleiseg._qt.opening import Opening
+from napari_nucleiseg._qt.preferences import Display, display
 from napari_nucleiseg._qt.sample_reader import SampleReader
 from napari_nucleiseg._qt.saving import Saving
 from napari_nucleiseg.numbering import count_nuclei
 from napari_nucleiseg.session import Session, session_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_nucleiseg.errors import BadInput
     from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.sample_files import Opened
 
-_SOON_MS = 50
 _NEXT_MS = 5
 _layers: WeakKeyDictionary[Any, SampleLayers] = WeakKeyDictionary()
 
@@ -55,6 +53,7 @@ def layers_for(viewer: Any, session: Session | None = None) -> SampleLayers:
         _layers[viewer] = layers = SampleLayers(viewer, session or session_for(viewer))
         if hasattr(viewer, "window"):
             hide_brush_box(viewer)
+            layers.opening.setParent(viewer.window._qt_window)  # and ends with it
             CloseGuard(viewer.window._qt_window, layers, layers.saving)
             bind_keys(viewer, layers)
             # napari takes 50 ms to make the settings of a plugin when they are first read.
@@ -72,6 +71,8 @@ class SampleLayers:
         The labels: what a hand has done to them, and what is unsaved.
     saving : Saving
         Saves them.
+    opening : Opening
+        Opens datasets.
     image_layer : napari Image layer, or None
     """
 
@@ -85,6 +86,7 @@ class SampleLayers:
         self.draft = DraftLayer(session)
         self.image_layer: Image | None = None
         self._coming: Opened | None = None
+        self._look: Display | None = None  # of the Labels layer before
         self._beside = LayersBeside(viewer)
         self._reader = SampleReader(
             session,
@@ -93,6 +95,7 @@ class SampleLayers:
             lambda: self.loading_changed.emit(self.is_loading),
         )
         self.saving = Saving(self.draft)
+        self.opening = Opening(self)
         self.draft.saved.connect(self._on_saved)
         session.sample_changed.connect(self._on_sample_changed)
         viewer.layers.events.removing.connect(self._on_layer_removing)
@@ -124,6 +127,7 @@ class SampleLayers:
         self.draft.leave()
         if sample is None:
             self.clear()
+            self._look = None
             return
         if self.labels_layer is not None:
             # Strokes on a sample that has been handed over would be lost.
@@ -159,12 +163,13 @@ class SampleLayers:
             self._coming = opened
             QTimer.singleShot(_NEXT_MS, self._show_coming)
             return
-        self._clear_labels(self._remove_soon)
+        # Before the next layer comes: to remove what lies beneath it ends napari 0.9 where Mesa
+        # draws by software, as soon as the image is hidden or moved.
+        self._clear_labels()
         labels = self.draft.open(opened)
         self.session.note_state(opened.sample.id, opened.state, count_nuclei(opened.labels))
         self._show_image(viewer, opened)
         self._add_labels_layer(labels)
-        # The layer of the sample before is not gone yet, and may be larger.
         fit(viewer, self.image_layer)
 
     def _show_coming(self) -> None:
@@ -182,7 +187,8 @@ class SampleLayers:
             layer.data, layer.name, layer.visible = opened.image, opened.sample.id, True
         else:
             self.image_layer = None
-            self._remove_soon(layer)
+            self._remove(layer)
+            draw_if_empty(viewer)
             layer = Image(opened.image, name=opened.sample.id, rgb=rgb)
             self.image_layer = viewer.add_layer(layer)
         if not rgb:
@@ -192,7 +198,7 @@ class SampleLayers:
         viewer = self._viewer()
         if viewer is None:
             return
-        chosen = display()
+        chosen = self._look or display()
         layer = Labels(labels, name="nuclei", opacity=chosen.opacity)
         layer.contour, layer.brush_size = chosen.contour, chosen.brush_size
         layer.selected_label = int(labels.max(initial=0)) + 1
@@ -202,17 +208,18 @@ class SampleLayers:
 
     def clear(self) -> None:
         """Remove our layers from the viewer; unsaved work is handed over first."""
-        self._clear_labels(self._remove)
+        self._clear_labels()
         self._remove_image()
 
-    def _clear_labels(self, remove: Callable[[Labels | None], None]) -> None:
+    def _clear_labels(self) -> None:
         self.draft.leave()
         self._beside.clear()
         had, is_foreign = self.labels_layer, self.draft.is_foreign
         self.draft.close()
         # What we could not save is not ours to throw away.
-        remove(None if is_foreign else had)
+        self._remove(None if is_foreign else had)
         if had is not None:
+            self._look = Display(had.opacity, had.contour, had.brush_size)
             self.labels_layer_changed.emit(None)
 
     def _remove_image(self) -> None:
@@ -224,15 +231,6 @@ class SampleLayers:
             return
         self.image_layer = None
         self._remove(layer)
-
-    def _remove_soon(self, layer: Image | Labels | None) -> None:
-        """Hide a layer now, and remove it once the next one is seen.
-
-        napari collects garbage at each removal, which takes as long as all the rest.
-        """
-        if layer is not None:
-            layer.name, layer.visible = "closing", False
-            QTimer.singleShot(_SOON_MS, lambda: self._remove(layer))
 
     def _remove(self, layer: Image | Labels | None) -> None:
         viewer = self._viewer()

@@ -50,8 +50,8 @@ class Opening(QObject):
     changed = Signal()
     """`path` or `message` changed."""
 
-    def __init__(self, layers: SampleLayers, parent: QObject) -> None:
-        super().__init__(parent)
+    def __init__(self, layers: SampleLayers) -> None:
+        super().__init__()
         self._layers, self._session = layers, layers.session
         self.path: Path | None = None
         self.folder_away: Path | None = None
@@ -130,6 +130,11 @@ class Opening(QObject):
         self._start_scan()
         if session.order:
             session.select(session.order[0])
+
+    @property
+    def is_scanning(self) -> bool:
+        """Whether the statuses of samples are being read."""
+        return self._scan is not None and self._scan.is_running
 
     def remember_corrections(self, folder: Path) -> None:
         """Keep in mind where the corrections of this dataset go."""

@@ -16,6 +16,7 @@ from napari_nucleiseg.merging import find_hand_work, merge_prediction
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.image_plane import ImagePlane
 
+_results: WeakKeyDictionary[Any, PlaneResults] = WeakKeyDictionary()
 _TRANSFORM = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
@@ -35,6 +36,17 @@ class _Made:
 
     layer: Labels
     planes: dict[tuple[Any, ...], _Kept] = field(default_factory=dict)
+
+
+def plane_results_for(viewer: Any) -> PlaneResults:
+    """Give the `PlaneResults` of a viewer; they are made on the first call.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Not the proxy that napari hands to plugins.
+    """
+    return _results.setdefault(viewer, PlaneResults(viewer))
 
 
 class PlaneResults:

@@ -58,6 +58,11 @@ class PredictionSaver(QObject):
         self._wishes[sample.id] = _Wish(sample, folder, labels, model.name)
         self._timer.start(REST)
 
+    def flush(self) -> None:
+        """Begin to write what is still to be written, without a rest."""
+        self._timer.stop()
+        self._begin()
+
     def _begin(self) -> None:
         if self._is_writing or not self._wishes:
             return

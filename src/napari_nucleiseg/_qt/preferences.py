@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari.settings import get_plugin_settings
+
 PLUGIN = "napari-nucleiseg"
 
 
 @dataclass(frozen=True)
 class Display:
-    """How nuclei are shown when a sample is opened.
+    """How nuclei are shown when the first sample of a dataset is opened.
 
     Attributes
     ----------
@@ -26,11 +28,9 @@ class Display:
 
 
 def display() -> Display:
-    """Read the preferences; napari before 0.9 has none for plugins, so the defaults count."""
+    """Read the preferences; the defaults count where napari does not know the plugin."""
     try:
-        from napari.settings import get_plugin_settings
-
         chosen = get_plugin_settings(PLUGIN).display
-    except (ImportError, KeyError):
+    except KeyError:
         return Display()
     return Display(chosen.opacity, chosen.contour, chosen.brush_size)

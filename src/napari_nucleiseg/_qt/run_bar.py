@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
 
+from napari_nucleiseg._qt.listening import ask_calmly, calm_timer
 from napari_nucleiseg._qt.time_left import TimeLeft
 from napari_nucleiseg._qt.wrapped_label import WrappedLabel
 from napari_nucleiseg.progress import Progress
@@ -45,6 +46,8 @@ class RunBar(QWidget):
         self._is_running = False
         self._reason = ""
         self._left = TimeLeft()
+        self._step: tuple[Progress, str] | None = None
+        self._later = calm_timer(self, self._show_step)
         self._arrange()
         self.start_button.clicked.connect(self.started)
         self.cancel_button.clicked.connect(self.cancelled)
@@ -93,10 +96,16 @@ class RunBar(QWidget):
         self._update()
 
     def show_progress(self, step: Progress) -> None:
-        """Show how far the job is, and how long it still takes."""
+        """Show soon how far the job is, and how long it still takes."""
+        self._step = step, self._left.after(step.done, step.total)
+        ask_calmly(self._later)  # the bar draws itself at once, which takes 10 ms
+
+    def _show_step(self) -> None:
+        if self._step is None:
+            return
+        step, left = self._step
         self.bar.setRange(0, max(step.total, 1))
         self.bar.setValue(step.done)
-        left = self._left.after(step.done, step.total)
         counted = f"{step.done} of {step.total}" if step.total > 1 else ""
         self.say(" · ".join(part for part in (step.message, counted, left) if part))
 
@@ -113,12 +122,15 @@ class RunBar(QWidget):
 
     def say(self, message: str) -> None:
         """Say one sentence."""
-        self.status.setStyleSheet("")
-        self.status.setText(message)
+        self._put(message, "")
 
     def complain(self, message: str) -> None:
         """Say what went wrong; a job goes on."""
-        self.status.setStyleSheet(_BAD)
+        self._put(message, _BAD)
+
+    def _put(self, message: str, style: str) -> None:
+        self._step = None  # which is older
+        self.status.setStyleSheet(style)
         self.status.setText(message)
 
     def _update(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from qtpy.QtCore import QModelIndex, Qt, QTimer
-from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_nucleiseg._qt.dataset_model import DatasetModel
 from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg._qt.layers import SampleLayers
+from napari_nucleiseg._qt.leaves_letters import LeavesLetters
 from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.sample_delegate import SampleDelegate
 from napari_nucleiseg._qt.thumbnails import Thumbnails
@@ -34,14 +35,8 @@ _AHEAD = 12
 """Rows beyond the visible ones whose thumbnails are made too."""
 
 
-class _View(QListView):
-    """A list that leaves letters to napari's keys."""
-
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
-        if event is not None and event.text().isprintable() and event.text().strip():
-            event.ignore()
-            return
-        super().keyPressEvent(event)
+class _View(LeavesLetters, QListView):
+    pass
 
 
 class SampleList(QWidget):
@@ -80,12 +75,21 @@ class SampleList(QWidget):
         self.empty = QLabel("No sample fits the search and filters.")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.hide()
+        self._name_parts()
         self._arrange()
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(_CALM_MS)
         self._connect()
         self._on_dataset_changed(session.dataset)
+
+    def _name_parts(self) -> None:
+        """Say what is what to those who do not see it."""
+        self.view.setAccessibleName("Samples")
+        self.search.setAccessibleName("Search by name")
+        self.status.setAccessibleName("Status")
+        self.modality.setAccessibleName("Modality")
+        self.order.setAccessibleName("Order")
 
     def _arrange(self) -> None:
         layout = QVBoxLayout(self)

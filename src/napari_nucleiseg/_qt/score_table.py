@@ -8,11 +8,13 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from napari_nucleiseg._qt.leaves_letters import LeavesLetters
+
 _PADDING = 12
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-class ScoreTable(QTableView):
+class ScoreTable(LeavesLetters, QTableView):
     """Rows of an id and numbers, in the order given until a header is pressed.
 
     Parameters

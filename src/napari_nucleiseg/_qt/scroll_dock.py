@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QWidget
 
 _PLUGIN = " (napari-nucleiseg)"
+_RESIZING = (QEvent.Type.LayoutRequest, QEvent.Type.FontChange, QEvent.Type.StyleChange)
 
 
 class ScrollDock(QScrollArea):
@@ -17,14 +19,35 @@ class ScrollDock(QScrollArea):
 
     def __init__(self) -> None:
         super().__init__()
+        self._narrowest: int | None = None
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_column(self, column: QWidget, narrowest: int = 0) -> None:
         """Show a column, and be at least as wide as it needs, or as this [px]."""
+        self._narrowest = narrowest
         self.setWidget(column)
-        self.setMinimumWidth(max(narrowest, column.minimumSizeHint().width()))
+        self._fit_width()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Follow the column, which Qt watches already, when a text or the font widens it."""
+        handled = bool(super().eventFilter(watched, event))
+        if event is not None and watched is self.widget() and event.type() in _RESIZING:
+            self._fit_width()
+        return handled
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Make room for the bar to scroll with, which takes some of the column's."""
+        super().resizeEvent(event)
+        self._fit_width()
+
+    def _fit_width(self) -> None:
+        column, port = self.widget(), self.viewport()
+        if self._narrowest is not None and column is not None and port is not None:
+            beside = self.width() - port.width()  # a frame, and the bar where there is one
+            needed = column.minimumSizeHint().width() + beside
+            self.setMinimumWidth(max(self._narrowest, needed))
 
     def event(self, event: QEvent) -> bool:
         """Name the tab of its dock, and end when napari takes it out of its window."""

@@ -26,7 +26,7 @@ from napari_nucleiseg._qt.image_plane import shown_plane
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.model_list import ModelList
-from napari_nucleiseg._qt.plane_results import PlaneResults
+from napari_nucleiseg._qt.plane_results import plane_results_for
 from napari_nucleiseg._qt.run_bar import RunBar
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.segmenter import Segmenter
@@ -64,7 +64,7 @@ class SegmentDock(ScrollDock):
         self._viewer = viewer = canvas.unwrapped(viewer)
         self._session = session or session_for(viewer)
         self._layers = layers_for(viewer, self._session)
-        self._results = PlaneResults(viewer)
+        self._results = plane_results_for(viewer)
         self.segmenter = Segmenter(self._session, self._layers, self)
         self.models, self.badge, self.source = ModelList(), DeviceBadge(), SourceBox()
         self.run_bar = RunBar("Segment")
@@ -82,6 +82,7 @@ class SegmentDock(ScrollDock):
         self._blink = Blink(self.thresholds)
         self.reset = QPushButton("Reset to the model's thresholds")
         self.show_maps = QCheckBox("Show the maps as layers")
+        self._has_moved = True  # to where the person is when the dock opens
         self._refresh = QTimer(self)
         self._refresh.setSingleShot(True)
         self._refresh.timeout.connect(self._show_sources)
@@ -163,10 +164,15 @@ class SegmentDock(ScrollDock):
             (layers.inserted, self._on_sources_changed),
             (layers.removed, self._on_sources_changed),
             (layers.renamed, self._on_sources_changed),
+            (self._viewer.layers.selection.events.active, self._on_active_changed),
         )
 
     def _on_sources_changed(self, *_: object) -> None:
         # Later, because layers come in crowds, and are ours only once they are there.
+        self._refresh.start()
+
+    def _on_active_changed(self, *_: object) -> None:
+        self._has_moved = True
         self._refresh.start()
 
     # --- model
@@ -221,6 +227,16 @@ class SegmentDock(ScrollDock):
         self.source.show_choices(
             sample.id if sample else "", len(dataset.samples) if dataset else 0, images
         )
+        if self._has_moved and not self.segmenter.is_running:
+            self._follow(self._viewer.layers.selection.active)
+        self._has_moved = False
+
+    def _follow(self, layer: Any) -> None:
+        """Choose what the person has gone to: an image of their own, or the sample again."""
+        if self._layers.owns(layer):
+            self.source.leave_layer()
+        elif isinstance(layer, Image):
+            self.source.choose_layer(layer)
 
     def _on_source_changed(self, *_: object) -> None:
         is_dataset = self.source.source is Source.DATASET

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg._qt.image_plane import CHANNELS
@@ -37,7 +37,7 @@ class SourceBox(QWidget):
         super().__init__(parent)
         self.box = ElidingCombo()
         self.box.setMinimumContentsLength(10)
-        self.channel_box = QComboBox()
+        self.channel_box = ElidingCombo()
         self.channel_box.addItems(["all colours", *CHANNELS])
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -101,6 +101,11 @@ class SourceBox(QWidget):
         for row, entry in enumerate(self._entries):
             if _same(entry, (Source.LAYER, layer)):
                 self.box.setCurrentIndex(row)
+
+    def leave_layer(self) -> None:
+        """Choose the sample, or what else comes first, if a layer is chosen."""
+        if self.source is Source.LAYER:
+            self.box.setCurrentIndex(0)
 
     def _add(self, source: Source, layer: weakref.ref[Any] | None, text: str) -> None:
         self._entries.append((source, layer))

@@ -13,6 +13,7 @@ from napari_nucleiseg.errors import BadInput
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from napari.layers import Layer
 
     from napari_nucleiseg._qt.layers import SampleLayers
     from napari_nucleiseg.edits import Edit
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class Target:
     """The Labels layer that is being corrected.
 
-    It is the selected layer; while an Image layer or none is selected, the layer of the
-    current sample, else the only Labels layer there is.
+    It is the selected layer; while the sample's image or no layer is selected, the layer of
+    the current sample. Without a sample, it is the only Labels layer there is.
 
     Parameters
     ----------
@@ -46,9 +47,13 @@ class Target:
         if active is not None and not isinstance(active, Image):
             return None
         if self._layers.labels_layer is not None:
-            return self._layers.labels_layer
+            # What another image hides is not to be changed by accident.
+            return None if self._is_stray(active) else self._layers.labels_layer
         found = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
         return found[0] if len(found) == 1 else None
+
+    def _is_stray(self, layer: Layer | None) -> bool:
+        return isinstance(layer, Image) and not self._layers.owns(layer)
 
     def sample(self, layer: Labels) -> Sample | None:
         """Give the sample whose labels a layer shows; None for a layer of its own."""
@@ -64,6 +69,11 @@ class Target:
         """
         layer = self.layer()
         if layer is None:
+            active, labels = self._viewer.layers.selection.active, self._layers.labels_layer
+            if labels is not None and self._is_stray(active):
+                raise BadInput(
+                    f"“{active.name}” has no labels; segment it, or select “{labels.name}”."
+                )
             raise BadInput("No Labels layer is selected; click one in the list of layers.")
         if not layer.visible:
             raise BadInput(f"Layer “{layer.name}” is hidden; show it before you correct it.")

@@ -71,13 +71,19 @@ class Tools:
         self._marks = Marks(viewer)
         self._waiting: _Waiting | None = None
         self._unbound: dict[str, Any] = {}
-        self._double_clicks: list[Callable] = []
+        self._zooms: list[Callable] = []
         viewer.layers.selection.events.active.connect(self._on_layer_selected)
 
     @property
     def waiting(self) -> Tool | None:
         """The tool that waits for clicks."""
         return self._waiting.tool if self._waiting else None
+
+    @property
+    def expected(self) -> str:
+        """What the tool that waits asks for; "" where none does."""
+        waiting = self._waiting
+        return f"{waiting.tool.label}: {waiting.gesture.expects}; Esc ends" if waiting else ""
 
     def press(self, tool: Tool) -> None:
         """Act at the pointer, as the tool's key does."""
@@ -191,8 +197,9 @@ class Tools:
         # napari's own actions stand on these two keys, and a double click zooms.
         for key, action in (("Escape", self.cancel), ("Enter", self._finish)):
             self._unbound[key] = layer.bind_key(key, lambda _, act=action: act(), overwrite=True)
-        self._double_clicks = self._viewer.mouse_double_click_callbacks
-        self._viewer.mouse_double_click_callbacks = [self._on_double_click]
+        clicks = self._viewer.mouse_double_click_callbacks
+        self._zooms = canvas.take_zooms(self._viewer)
+        clicks.append(self._on_double_click)
         self._viewer.mouse_drag_callbacks.append(self._on_drag)
         self._ask()
         self.waiting_changed.emit(tool)
@@ -205,7 +212,9 @@ class Tools:
         for key, action in self._unbound.items():
             layer.bind_key(key, action, overwrite=True)
         self._unbound.clear()
-        self._viewer.mouse_double_click_callbacks = self._double_clicks
+        clicks = self._viewer.mouse_double_click_callbacks
+        clicks.remove(self._on_double_click)
+        clicks[:0] = self._zooms
         self._viewer.mouse_drag_callbacks.remove(self._on_drag)
         self._marks.clear()
         layer.mode = waiting.mode
@@ -260,7 +269,7 @@ class Tools:
         waiting = self._waiting
         if waiting and waiting.asked != waiting.gesture.expects:
             waiting.asked = waiting.gesture.expects
-            self._say(f"{waiting.tool.label}: {waiting.asked}; Esc ends")
+            self._say(self.expected)
 
     def _say(self, text: str, trouble: bool = False) -> None:
         self._viewer.status = text

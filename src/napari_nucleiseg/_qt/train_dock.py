@@ -23,7 +23,7 @@ from napari_nucleiseg._qt.trial import Trial
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
 from napari_nucleiseg.engine import Engine
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.learned import learned_before
+from napari_nucleiseg.learned import known_to
 from napari_nucleiseg.models import Model, list_models
 from napari_nucleiseg.presets import estimate_seconds
 from napari_nucleiseg.progress import Progress
@@ -37,8 +37,8 @@ from napari_nucleiseg.runs import (
     unfinished_run,
 )
 from napari_nucleiseg.session import Session, session_for
-from napari_nucleiseg.splits import MOST_OLD
 from napari_nucleiseg.train_job import IMAGENET
+from napari_nucleiseg.training_packages import require_packages
 from napari_nucleiseg.truth import Truths, sort_by_truth
 
 if TYPE_CHECKING:
@@ -86,13 +86,13 @@ class TrainDock(ScrollDock):
         super().__init__()
         viewer = canvas.unwrapped(viewer)
         self._session = session or session_for(viewer)
-        layers_for(viewer, self._session)  # they show the images that a row of the gate opens
+        # They also show the images that a row of the gate opens.
+        self._layers = layers_for(viewer, self._session)
         self._engine = engine or Engine()
         self._job: JobHandle | None = None
         self._run: Run | None = None
         self._trained = Path()
-        self._learned: list[Sample] = []
-        self._learned_from: tuple[Dataset | None, Model | None] = None, None
+        self._known_of: tuple[Dataset | None, Model | None, Model | None] = None, None, None
         self._phase = _Phase.LEARNING
         self.trial = Trial(self._session, parent=self)
         self.page, self.pages = TrainPage(self.trial.back), Pages()
@@ -136,8 +136,8 @@ class TrainDock(ScrollDock):
         listen(
             self,
             (session.dataset_changed, self._on_dataset_changed),
-            (session.states_read, self._on_states_read),
-            (session.state_changed, self._on_states_changed),
+            (session.states_read, self._on_state_news),
+            (session.state_changed, self._on_state_news),
             (session.model_changed, self._on_model_changed),
         )
         # PyQt5 never calls a method of this dock, and a function might be garbage by then.
@@ -156,18 +156,13 @@ class TrainDock(ScrollDock):
         self._on_states_changed()
         self._show_unfinished()
 
-    def _on_states_read(self, *_: object) -> None:
-        ask_calmly(self._later)  # they come in batches
+    def _on_state_news(self, *_: object) -> None:
+        ask_calmly(self._later)  # it comes in crowds, and each looks at all samples
 
-    def _on_states_changed(self, *_: object) -> None:
+    def _on_states_changed(self) -> None:
         if not self.page.run_bar.is_running:
             self.page.form.show_truths(self._truths())
             self._on_form_changed()
-
-    def _is_looking_through(self) -> bool:
-        """Whether the states of some samples are known, and those of others still come."""
-        dataset, known = self._session.dataset, len(self._session.states)
-        return dataset is not None and 1 < known < len(dataset.samples)
 
     def _truths(self) -> Truths:
         dataset = self._session.dataset
@@ -179,30 +174,29 @@ class TrainDock(ScrollDock):
 
     def _on_form_changed(self) -> None:
         self.page.run_bar.set_reason(self._why_not())
-        self._look_for_learned()
-        chosen = {each.id for each in self.page.form.samples}
-        old = [each for each in self._learned if each.id not in chosen]
-        self.page.form.show_old(min(len(old), MOST_OLD))
+        self._look_for_known()
         self.page.estimate.setText(self._estimate())
 
-    def _look_for_learned(self) -> None:
-        """Find what the start has learned from, once for each dataset and start."""
-        asked = self._session.dataset, self.page.form.start
-        if all(map(operator.is_, asked, self._learned_from)):
+    def _look_for_known(self) -> None:
+        """Find what the start and the model in use have learned from, once for each of them."""
+        asked = self._session.dataset, self.page.form.start, self._session.model
+        if all(map(operator.is_, asked, self._known_of)):
             return
-        self._learned_from, self._learned = asked, []
-        dataset, start = asked
-        if dataset is not None and start is not None:
+        self._known_of = asked
+        self.page.form.show_known(())
+        dataset, start, old = asked
+        if dataset is not None and (start or old):
             run_call(  # it looks at files
-                partial(learned_before, start, dataset.root, dataset.samples),
-                on_result=lambda found: self._on_learned_found(asked, found),
+                lambda: [known_to(each, dataset.root.name, dataset.samples) for each in asked[1:]],
+                on_result=lambda found: self._on_known_found(asked, *found),
                 owner=self,
             )
 
-    def _on_learned_found(self, asked: object, found: list[Sample]) -> None:
-        if asked is self._learned_from:
-            self._learned = found
-            self._on_states_changed()
+    def _on_known_found(
+        self, asked: tuple[Any, ...], known: list[Sample], known_to_old: list[Sample]
+    ) -> None:
+        if asked is self._known_of:
+            self.page.form.show_known(known, asked[2], known_to_old)
 
     def _estimate(self) -> str:
         config, count = self.page.form.config, len(self.page.form.samples)
@@ -252,6 +246,7 @@ class TrainDock(ScrollDock):
             "mix_old": self.page.form.mix_old.isChecked(),
         }
         try:
+            require_packages()  # else a run would be begun that cannot go on
             self._train(begin_run(request))
         except BadInput as error:
             self.page.run_bar.fail(str(error))
@@ -273,7 +268,7 @@ class TrainDock(ScrollDock):
 
     def _decide(self, run: Run) -> None:
         """Compare the model of a run that came to its end, when nobody was there to decide."""
-        if self._is_looking_through():
+        if self._layers.opening.is_scanning:
             self.page.run_bar.complain(
                 "The images are still being looked through: press it again soon."
             )

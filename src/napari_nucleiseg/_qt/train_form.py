@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QIcon
@@ -20,10 +20,13 @@ from superqt import QCollapsible
 from napari_nucleiseg._qt.eliding_combo import ElidingCombo
 from napari_nucleiseg._qt.forms import form_for
 from napari_nucleiseg._qt.model_list import ModelList
+from napari_nucleiseg.comparison import foresee
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.free_memory import free_memory
+from napari_nucleiseg.learned import held_out_by
 from napari_nucleiseg.models import Model
 from napari_nucleiseg.presets import Preset, fit_to_memory, preset_config
+from napari_nucleiseg.splits import MOST_OLD
 from napari_nucleiseg.truth import Truths
 
 if TYPE_CHECKING:
@@ -73,6 +76,10 @@ class TrainForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._truths = Truths()
+        self._known: Sequence[Sample] = ()
+        self._known_to_old: Sequence[Sample] = ()
+        self._old: Model | None = None
+        self._foreseen: tuple[Any, tuple[int, int]] = None, (0, 0)
         self._model: Model | None = None
         self._has_decided = False
         self.has_shrunk = False
@@ -159,13 +166,33 @@ class TrainForm(QWidget):
             f" Not trained on: {len(truths.none)} whose masks nobody has made or looked at."
             f"{self._held_out_in_words()}"
         )
+        self._show_old()
 
     def _held_out_in_words(self) -> str:
-        count = sum(each.split != "test" for each in self.samples)
+        samples = self.samples
+        count = sum(each.split != "test" for each in samples)
         if count < 2:
             return ""
-        held = max(1, round(self.config.validation * count))
+        held, compared = self._foresee(samples)
+        if not compared:
+            return f" The models cannot be compared: {self._why_not_compared()}"
         return f" About {held} of {count} images will be held out."
+
+    def _foresee(self, samples: tuple[Sample, ...]) -> tuple[int, int]:
+        before = held_out_by(self.start) if self._known else frozenset()
+        asked = samples, self._truths, self.config, self._known, self._known_to_old, before
+        # Most changes of a state change no truth, and to part 10,000 samples takes 50 ms.
+        if asked != self._foreseen[0]:
+            self._foreseen = asked, foresee(*asked)
+        return self._foreseen[1]
+
+    def _why_not_compared(self) -> str:
+        remedy = "Correct images of other fields of view."
+        chosen = {each.id for each in self.samples}
+        for model, known in ((self.start, self._known), (self._old, self._known_to_old)):
+            if model is not None and chosen <= {each.id for each in known}:
+                return f"{model.name} has learned from all of these images. {remedy}"
+        return f"no image that neither has learned from can be held out. {remedy}"
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -178,10 +205,22 @@ class TrainForm(QWidget):
         self._has_decided = True
         self.changed.emit()
 
-    def show_old(self, count: int) -> None:
-        """Show how many images are at hand that the start has learned from."""
+    def show_known(
+        self,
+        known: Sequence[Sample],
+        old: Model | None = None,
+        known_to_old: Sequence[Sample] = (),
+    ) -> None:
+        """Show which images the start has learned from, and the model to be compared with."""
+        self._known, self._old, self._known_to_old = known, old, known_to_old
+        self._show_counts()
+
+    def _show_old(self) -> None:
+        chosen = {each.id for each in self.samples}
+        others = sum(bool(each.mask_paths) for each in self._known if each.id not in chosen)
+        count = min(others, MOST_OLD)
         images = "1 image" if count == 1 else f"{count} images"
-        self.mix_old.setText(f"Mix in {images} that it learned from before")
+        self.mix_old.setText(f"Mix in {images} learned before")
         self.mix_old.setVisible(count > 0)
 
     # --- start
