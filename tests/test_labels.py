@@ -46,6 +46,14 @@ def test_a_border_parts_nuclei_that_the_distance_joins() -> None:
     assert labels_from_maps(maps, PLAIN).max() == 2
 
 
+@pytest.mark.parametrize(("height", "nuclei"), [(2, 1), (3, 2)])
+def test_a_peak_of_fewer_than_five_pixels_is_noise(height: int, nuclei: int) -> None:
+    maps = np.zeros((20, 40, 3), np.float32)
+    maps[..., :2] = 1, 0.2
+    maps[8:14, 5:11, 1] = maps[8 : 8 + height, 30:32, 1] = 0.9
+    assert labels_from_maps(maps, PLAIN).max() == nuclei
+
+
 def test_a_component_without_marker_is_one_nucleus() -> None:
     maps = maps_of(disc((30, 30), (15, 15), 8))
     maps[..., 1] = 0

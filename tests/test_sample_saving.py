@@ -57,6 +57,13 @@ def test_a_prediction_is_a_status_of_unlabelled_samples_alone(annotated, bare):
     assert np.array_equal(opened(bare).labels, LABELS * 2)
 
 
+def test_a_correction_in_the_dataset_counts_where_predictions_go_elsewhere(bare, tmp_path):
+    save_work(work(bare, LABELS * 2))
+    state = save_prediction(bare, tmp_path / "elsewhere" / "b", LABELS, "a model")
+    assert state.status is Status.CORRECTED
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_correction_that_is_saved_while_a_prediction_is_encoded_stays(bare, monkeypatch):
     encode = sample_saving.encode_prediction
 

@@ -11,7 +11,7 @@ from napari_nucleiseg import kept_maps
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.lock import DatasetLock, FolderLocked
-from napari_nucleiseg.sample_saving import Work
+from napari_nucleiseg.sample_saving import Work, save_prediction
 from napari_nucleiseg.session import Session, neighbour, session_for
 from napari_nucleiseg.state import Status
 
@@ -78,6 +78,13 @@ def test_the_order_of_the_list_is_followed(session):
     assert session.sample.id == "a"
 
 
+def test_from_a_sample_that_is_filtered_out_the_next_in_the_dataset_is_reached(session):
+    session.select("b")
+    session.order = ("a", "c")
+    session.next_sample()
+    assert session.sample.id == "c"
+
+
 @pytest.mark.parametrize(
     ("current", "by", "found"),
     [(None, 1, "a"), ("a", 1, "d"), ("a", -1, None), ("c", 1, "d"), ("c", -1, "a"), ("e", 1, None)],
@@ -133,6 +140,13 @@ def test_saving_tells_state_and_count(session):
     assert state.touched == (2,)
     assert session.counts["b"] == 2
     assert np.array_equal(session.read(session["b"]).labels, labels)
+
+
+def test_a_correction_names_the_model_that_it_began_with(session):
+    labels = squares((64, 64), (5, 5))
+    predicted = save_prediction(session["b"], session["b"].folder, labels, "a model")
+    session.note_state("b", predicted)
+    assert session.save(session["b"], labels).model == "a model"
 
 
 def test_another_folder_takes_all_further_corrections(session, tmp_path):

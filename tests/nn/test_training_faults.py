@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_training import config, hash_of, live, losses_of, tiny_network
 
@@ -155,6 +156,43 @@ def test_the_average_that_is_scored_knows_the_last_step(
     list(train_network(examples[:3], examples[3:], config(3), tmp_path, start=start))
     _, _, parts = read_checkpoint(tmp_path / "checkpoints")
     assert hash_of(parts["average"]) != hash_of(start)
+
+
+def test_a_validation_changes_nothing_of_what_is_learned_next(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    """What is scored lies near the start, far from the weights that go on."""
+    start, losses = training.weights_of(tiny_network()), []
+    for epoch in (3, STEPS):
+        settings = dataclasses.replace(config(STEPS), epoch_steps=epoch, share_of_new=0.1)
+        steps = train_network(examples[:3], examples[3:], settings, tmp_path / str(epoch), start)
+        losses.append([step.values["loss"] for step in steps if step.kind == "step"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize(("patience", "done"), [(0, STEPS), (1, 3)])
+def test_it_stops_when_nothing_gets_better_for_too_long(
+    examples: list[Example], tmp_path: Path, patience: int, done: int
+) -> None:
+    """So small steps find no nuclei."""
+    slow = dataclasses.replace(config(STEPS), learning_rate=1e-7, patience=patience)
+    start = training.weights_of(tiny_network())
+    assert outcome(train_network(examples[:3], examples[3:], slow, tmp_path, start))[1] == done
+
+
+def test_kernels_alone_decay(examples: list[Example], tmp_path: Path) -> None:
+    """A step takes a tenth of a weight that decays, and moves others by a tenth."""
+    settings = dataclasses.replace(config(STEPS), learning_rate=0.1, weight_decay=1.0)
+    start = {
+        name: np.full_like(each, 10) for name, each in training.weights_of(tiny_network()).items()
+    }
+    list(train_network(examples[:3], examples[3:], settings, tmp_path, start))
+    _, _, parts = read_checkpoint(tmp_path / "checkpoints")
+    moved = {name: np.abs(each - 10).max() for name, each in parts["average"].items()}
+    for name in ("bias", "gamma", "beta", "kernel"):
+        found = [each for key, each in moved.items() if key.endswith(name)]
+        assert found
+        assert all((each > 2) == (name == "kernel") for each in found), moved
 
 
 def test_every_epoch_leaves_a_picture_and_scores_of_what_is_trained_on(
