@@ -4,7 +4,7 @@ import os
 import stat
 import struct
 import zipfile
-from collections import namedtuple
+from collections import Counter, namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +54,12 @@ def test_extracts_into_a_folder_of_its_name(tmp_path: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["nuclei"]
 
 
+def test_a_virus_scanner_does_not_stop_it(tmp_path: Path, virus_scanner: Counter[str]) -> None:
+    folder = extracted(zipped(tmp_path / "nuclei.zip", GOOD), tmp_path / "out")
+    assert contents(folder) == GOOD
+    assert virus_scanner
+
+
 def test_tells_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_STEP", 1)
     steps = list(extract(zipped(tmp_path / "a.zip", GOOD), tmp_path / "out"))
@@ -83,6 +89,18 @@ def test_a_folder_of_the_person_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out" / "a").mkdir(parents=True)
     with pytest.raises(BadInput, match="choose another folder"):
         list(extract(zipped(tmp_path / "a.zip", GOOD), tmp_path / "out"))
+
+
+def test_folders_of_a_zip_made_by_windows_powershell_are_folders(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {})
+    with zipfile.ZipFile(path, "w") as opened:
+        for name, data in {"a/images/": b"", **GOOD}.items():
+            info = zipfile.ZipInfo()
+            info.filename = name.replace("/", "\\")
+            opened.writestr(info, data)
+    check_archive(path)
+    assert contents(extracted(path, tmp_path / "out")) == GOOD
+    assert contents(extracted(path, tmp_path / "out")) == GOOD, "it is known again"
 
 
 def test_hidden_files_and_those_of_macos_are_left_out(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ import stat
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from napari_nucleiseg import atomic
-from napari_nucleiseg.atomic import SaveFailed, write_bytes_atomically
+from napari_nucleiseg.atomic import NameTooLong, SaveFailed, write_bytes_atomically
 
 
 def names(folder: Path) -> set[str]:
@@ -117,6 +118,32 @@ def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
         write_bytes_atomically(tmp_path / "gone" / "a", b"")
 
 
+@pytest.mark.parametrize(
+    ("error", "folder", "kind", "said"),
+    [
+        (PermissionError(errno.EACCES, "Access is denied"), "", SaveFailed, "another program has"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "", SaveFailed, "its folder is gone"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "a" * 240, NameTooLong, "path is too"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file", "C:/a", 3, f"C:/{'b' * 240}"),
+            *("", NameTooLong, "path is too long: move the dataset to a shorter one"),
+        ),
+    ],
+)
+def test_on_windows_other_causes_are_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: OSError,
+    folder: str,
+    kind: type[SaveFailed],
+    said: str,
+) -> None:
+    monkeypatch.setattr(atomic, "ON_WINDOWS", True)
+    with pytest.raises(SaveFailed, match=said) as caught, atomic.saving(tmp_path / folder / "a"):
+        raise error
+    assert caught.type is kind
+
+
 @pytest.mark.skipif(os.name == "nt", reason="folders are not flushed on Windows")
 def test_disks_that_cannot_flush_folders_are_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -149,6 +176,23 @@ def test_keep_previous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: b
         write_bytes_atomically(path, content)
     assert backup.read_bytes() == b"2"
     assert names(tmp_path) == {"a", "a.bak"}
+
+
+def test_the_previous_one_is_kept_where_all_files_have_one_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network drives on Windows, which know no hard links either."""
+
+    def no_links(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(os.path, "samefile", lambda first, second: True)
+    path, backup = tmp_path / "a", tmp_path / "a.bak"
+    for content in (b"1", b"2", b"3"):
+        atomic.keep_previous(path, backup)
+        write_bytes_atomically(path, content)
+    assert backup.read_bytes() == b"2"
 
 
 def test_only_stale_temporary_files_of_ours_are_leftovers(tmp_path: Path) -> None:
@@ -202,6 +246,26 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
         thread.join()
     assert path.read_bytes() in contents
     assert names(tmp_path) == {"a"}
+
+
+def test_a_virus_scanner_is_waited_for(tmp_path: Path, virus_scanner: Counter[str]) -> None:
+    write_bytes_atomically(tmp_path / "a", b"new")
+    (tmp_path / "folder").mkdir()
+    atomic.set_aside(tmp_path / "folder")
+    atomic.set_aside(tmp_path / "missing")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert [name.startswith("folder.kept-") for name in sorted(names(tmp_path))] == [False, True]
+    assert len(virus_scanner) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows waits")
+def test_other_systems_wait_for_nobody(
+    tmp_path: Path, virus_scanner: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "ON_WINDOWS", False)
+    with pytest.raises(SaveFailed):
+        write_bytes_atomically(tmp_path / "a", b"new")
+    assert list(virus_scanner.values()) == [1]
 
 
 def test_a_copy_is_kept_of_what_will_be_replaced(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,15 @@ def test_free_names_look_at_models_too() -> None:
     assert free_name("of-a-newer-version") == "of-a-newer-version-2"
 
 
+def test_names_that_differ_in_capitals_are_not_free(tmp_path: Path) -> None:
+    trained = write_tiny_model(tmp_path / "run" / "model", name="cells")
+    keep_model(trained.folder, "cells")
+    assert free_name("Cells") == "Cells-2"
+    assert keep_model(trained.folder, "Cells").folder.name == "Cells-2"
+    begin_run(request(tmp_path, "Lungs"))
+    assert free_name("lungs") == "lungs-2"
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
 def test_folders_without_permission_are_passed_over(tmp_path: Path) -> None:
     run = begin_run(request(tmp_path))
@@ -160,6 +170,15 @@ def test_a_model_is_copied_and_the_run_stays_as_it_is(tmp_path: Path) -> None:
     assert find_model("cells").folder == kept.folder
     assert trained.folder.is_dir()
     assert keep_model(trained.folder, "cells").folder.name == "cells-2"
+
+
+def test_a_virus_scanner_does_not_keep_a_model_from_its_place(
+    tmp_path: Path, virus_scanner: Counter[str]
+) -> None:
+    trained = write_tiny_model(tmp_path / "run" / "model", name="cells")
+    virus_scanner.clear()
+    assert keep_model(trained.folder, "cells").folder == user_models_folder() / "cells"
+    assert virus_scanner
 
 
 def test_a_damaged_model_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

@@ -23,8 +23,11 @@ from napari_nucleiseg.errors import BadInput
 
 STALE_AFTER = 3600.0
 """Seconds after which a temporary file is left over, whoever made it."""
+ON_WINDOWS = os.name == "nt"
 
 _TEMPORARY = re.compile(r"\.(.+)\.(\d+)-[0-9a-f]{8}\.tmp")
+# Five seconds in all: what a virus scanner takes for a folder that was just written.
+_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
 _LONGEST_TARGET = 50  # letters of up to four bytes each, of 255 bytes that a name may have
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -37,6 +40,10 @@ _REASONS = {
     errno.ENAMETOOLONG: "its name is too long: rename the image",
     errno.EIO: "the disk reports a fault: check its cable and health",
 }
+_REASON_HELD = "another program has it open, or you have no permission: close it there"
+_REASON_LONG = "its path is too long: move the dataset to a shorter one"
+# Windows takes 259 letters, of which some go to the ending of a temporary name.
+_LONGEST_PATH = 240
 # Some network and FUSE disks cannot flush a folder, and say so with one of these.
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF, errno.ENOSYS}
 
@@ -55,11 +62,26 @@ def saving(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: check the disk")
-        kind = NameTooLong if error.errno == errno.ENAMETOOLONG else SaveFailed
+        kind, reason = _cause(error, os.fspath(path))
         raise kind(
             f"{os.fspath(path)} was not saved because {reason}, or save to another folder."
         ) from error
+
+
+def _cause(error: OSError, path: str) -> tuple[type[SaveFailed], str]:
+    """Give the kind of an error, and why it came, with the remedy."""
+    if ON_WINDOWS and error.errno == errno.EACCES:
+        return SaveFailed, _REASON_HELD
+    if ON_WINDOWS and error.errno == errno.ENOENT and _is_long(error, path):
+        return NameTooLong, _REASON_LONG
+    reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: check the disk")
+    return NameTooLong if error.errno == errno.ENAMETOOLONG else SaveFailed, reason
+
+
+def _is_long(error: OSError, path: str) -> bool:
+    named = (path, error.filename, error.filename2)
+    paths = (os.fspath(each) for each in named if isinstance(each, (str, os.PathLike)))
+    return any(len(os.path.abspath(each)) > _LONGEST_PATH for each in paths)
 
 
 def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -130,8 +152,9 @@ def keep_previous(path: Path, backup: Path) -> None:
 
 def _same_file(path: Path, backup: Path) -> bool:
     # rename() between two names of one file does nothing, and would leave the temporary
-    # name behind: this is what a crash between backup and commit looks like.
-    return backup.exists() and os.path.samefile(path, backup)
+    # name behind: this is what a crash between backup and commit looks like. A file of one
+    # name is no other's, even on drives that give all files the same number.
+    return path.stat().st_nlink > 1 and backup.exists() and os.path.samefile(path, backup)
 
 
 def temporary_path(path: str | os.PathLike[str]) -> Path:
@@ -178,7 +201,7 @@ def keep_copy(path: Path) -> None:
 def set_aside(path: Path) -> None:
     """Rename what stands at `path` to its `kept_path`; nothing happens if there is nothing."""
     with suppress(FileNotFoundError):
-        os.rename(path, kept_path(path))
+        retry_while_locked(os.rename, path, kept_path(path))
 
 
 def discard_leftovers(folder: Path) -> None:
@@ -218,7 +241,7 @@ def make_folder(folder: Path) -> None:
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:
     """Flush a folder's entries to the disk; Windows neither needs nor allows it."""
-    if os.name == "nt":
+    if ON_WINDOWS:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -253,9 +276,22 @@ def retry_while_locked(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
 ) -> None:
-    """Rename, and on Windows try again while a virus scanner holds the file open."""
-    waits = (0.02, 0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()
-    for wait in waits:
+    """Rename, and on Windows try again while a virus scanner has the file open.
+
+    A folder cannot be renamed there either while any file in it is open.
+
+    Parameters
+    ----------
+    rename : callable
+        `os.rename` or `os.replace`.
+    source, target : path
+
+    Raises
+    ------
+    OSError
+        Of the last try; any but a `PermissionError` at once.
+    """
+    for wait in _WAITS if ON_WINDOWS else ():
         try:
             rename(source, target)
         except PermissionError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,16 @@ def test_folders_of_images_and_of_masks_side_by_side_are_a_dataset(tmp_path: Pat
 def test_an_archive_of_a_dataset_is_one(squares_folder: Path, tmp_path: Path) -> None:
     path = shutil.make_archive(str(tmp_path / "packed"), "zip", squares_folder)
     assert get_reader(path) is not None
+
+
+def test_an_archive_of_windows_powershell_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "packed.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        for name in ("a\\images\\a.png", "a\\masks\\1.png"):
+            info = zipfile.ZipInfo()
+            info.filename = name
+            opened.writestr(info, b"")
+    assert get_reader(str(path)) is not None
 
 
 def test_all_else_is_left_to_others(tmp_path: Path) -> None:
@@ -107,6 +119,13 @@ def test_a_sample_dataset_that_cannot_be_written_is_spoken_of(tmp_path: Path) ->
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SaveFailed, match="made was not saved"):
         write_sample_dataset(tmp_path / "file" / "made", count=6)
+
+
+def test_a_virus_scanner_does_not_keep_the_sample_dataset_from_its_place(
+    tmp_path: Path, virus_scanner: Counter[str]
+) -> None:
+    assert write_sample_dataset(tmp_path / "made", count=6).is_dir()
+    assert virus_scanner
 
 
 def test_corrections_in_the_sample_dataset_are_kept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,13 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(parts["weights"]["a/b"], 7)
 
 
+def test_a_virus_scanner_does_not_stop_it(tmp_path: Path, virus_scanner: Counter[str]) -> None:
+    write(tmp_path, 1)
+    write(tmp_path, 2)
+    assert read_checkpoint(tmp_path)[0] == 2
+    assert virus_scanner
+
+
 def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "nowhere") is None
 
@@ -31,6 +39,14 @@ def test_old_ones_are_dropped_and_one_is_kept_to_fall_back_on(tmp_path: Path) ->
         write(tmp_path, step)
     assert len(list(tmp_path.glob("step-*"))) == 2
     assert read_checkpoint(tmp_path)[0] == 4
+
+
+def test_what_macos_adds_to_old_ones_goes_with_them(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 3):
+        write(tmp_path, step)
+        (tmp_path / f"step-{step:08d}" / "._state.json").touch()
+    assert len(list(tmp_path.glob("step-*"))) == 2
+    assert read_checkpoint(tmp_path)[0] == 3
 
 
 def test_what_others_keep_there_is_left_alone(tmp_path: Path) -> None:

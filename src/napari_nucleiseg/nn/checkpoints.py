@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -21,12 +22,14 @@ import numpy as np
 from napari_nucleiseg.atomic import (
     discard,
     discard_leftovers,
+    retry_while_locked,
     saving,
     stage_folder,
     sync_folder,
     write_bytes_atomically,
     write_new_file,
 )
+from napari_nucleiseg.folder_swap import is_of_desktop
 from napari_nucleiseg.run_folder import CURRENT
 
 Arrays = dict[str, np.ndarray]
@@ -78,7 +81,7 @@ def write_checkpoint(
             sync_folder(temporary)
             if _is_ours(target):
                 shutil.rmtree(target, ignore_errors=True)
-            temporary.rename(target)
+            retry_while_locked(os.rename, temporary, target)
         finally:
             discard(temporary)
     write_bytes_atomically(folder / CURRENT.name, target.name.encode())
@@ -144,4 +147,7 @@ def _is_ours(folder: Path) -> bool:
     """Whether a folder holds nothing but a checkpoint, or what a kill left of one."""
     if not _STEP.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
         return False
-    return all(each.name == _STATE or each.suffix == ".npz" for each in folder.iterdir())
+    return all(
+        each.name == _STATE or each.suffix == ".npz" or is_of_desktop(each.name)
+        for each in folder.iterdir()
+    )
