@@ -18,7 +18,7 @@ from napari_nucleiseg.overlay import middle
 _MULTIPLE = 64  # px: few distinct sizes, so that the network is traced few times
 MAX_EDGE = 1024  # px: larger images are cut, which bounds memory
 HANDFUL, _HANDFUL_EDGE = 8, 256  # training images to score after an epoch, and their edge [px]
-_GRID = {
+GRID = {
     "foreground": (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8),
     "distance": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4),
     "border": (0.35, 0.5, 0.65, 0.8, 0.95),
@@ -122,7 +122,7 @@ def tune_thresholds(
     yield best, best_score
     for _ in range(2):
         before = best
-        for name, values in _GRID.items():
+        for name, values in GRID.items():
             for value in values:
                 candidate = dataclasses.replace(best, **{name: value})  # type: ignore[arg-type]
                 score = mean_ap(score_maps(maps, examples, candidate))
