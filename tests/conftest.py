@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tiny_models import write_tiny_model
 
+from napari_nucleiseg import atomic
 from napari_nucleiseg.synthetic import make_dataset
 
 pytest_plugins = ["processes", "pytester", "virtual_display"]
@@ -65,3 +68,24 @@ def dsb_folder(_dsb_original: Path, tmp_path: Path) -> Path:
 def model(tmp_path: Path) -> str:
     """The folder of a model that is a few operations on the intensities."""
     return str(write_tiny_model(tmp_path / "tiny").folder)
+
+
+@pytest.fixture
+def virus_scanner(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """As on Windows: what was just written is held open at the first two tries to rename it."""
+    tries: Counter[str] = Counter()
+
+    def held(rename: Callable[[str, str], None]) -> Callable[[str, str], None]:
+        def try_to_rename(source: str, target: str) -> None:
+            tries[str(source)] += 1
+            if tries[str(source)] < 3:
+                raise PermissionError(13, "Access is denied")
+            rename(source, target)
+
+        return try_to_rename
+
+    monkeypatch.setattr(atomic, "ON_WINDOWS", True)
+    monkeypatch.setattr(atomic, "_WAITS", (0.0,) * 8)
+    monkeypatch.setattr(os, "rename", held(os.rename))
+    monkeypatch.setattr(os, "replace", held(os.replace))
+    return tries

@@ -4,7 +4,7 @@ import os
 import stat
 import struct
 import zipfile
-from collections import namedtuple
+from collections import Counter, namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +52,12 @@ def test_extracts_into_a_folder_of_its_name(tmp_path: Path) -> None:
     assert folder == tmp_path / "new" / "out" / "nuclei"
     assert contents(folder) == GOOD
     assert [path.name for path in folder.parent.iterdir()] == ["nuclei"]
+
+
+def test_a_virus_scanner_does_not_stop_it(tmp_path: Path, virus_scanner: Counter[str]) -> None:
+    folder = extracted(zipped(tmp_path / "nuclei.zip", GOOD), tmp_path / "out")
+    assert contents(folder) == GOOD
+    assert virus_scanner
 
 
 def test_tells_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import stat
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,26 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
         thread.join()
     assert path.read_bytes() in contents
     assert names(tmp_path) == {"a"}
+
+
+def test_a_virus_scanner_is_waited_for(tmp_path: Path, virus_scanner: Counter[str]) -> None:
+    write_bytes_atomically(tmp_path / "a", b"new")
+    (tmp_path / "folder").mkdir()
+    atomic.set_aside(tmp_path / "folder")
+    atomic.set_aside(tmp_path / "missing")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert [name.startswith("folder.kept-") for name in sorted(names(tmp_path))] == [False, True]
+    assert len(virus_scanner) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows waits")
+def test_other_systems_wait_for_nobody(
+    tmp_path: Path, virus_scanner: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "ON_WINDOWS", False)
+    with pytest.raises(SaveFailed):
+        write_bytes_atomically(tmp_path / "a", b"new")
+    assert list(virus_scanner.values()) == [1]
 
 
 def test_a_copy_is_kept_of_what_will_be_replaced(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import io
 import re
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -277,3 +278,20 @@ def test_a_full_disk_keeps_what_fitted(
     assert fetched(tmp_path, server.url)["archive"].read_bytes() == ARCHIVE
     assert len(server.asked) == 2
     assert server.asked[1] is not None
+
+
+def test_a_virus_scanner_does_not_stop_it(
+    tmp_path: Path, server: Server, virus_scanner: Counter[str]
+) -> None:
+    assert fetched(tmp_path, server.url)["archive"].read_bytes() == ARCHIVE
+    assert len(virus_scanner) == 2, "the archive, and the folder"
+
+
+def test_a_download_that_cannot_take_its_name_stays(
+    tmp_path: Path, server: Server, virus_scanner: Counter[str]
+) -> None:
+    partial = tmp_path / "cells.zip.part"
+    virus_scanner[str(partial)] = -1000
+    with pytest.raises(BadInput, match=r"cells\.zip cannot be written \(Access is denied\)"):
+        fetched(tmp_path, server.url)
+    assert partial.read_bytes() == ARCHIVE

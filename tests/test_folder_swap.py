@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,24 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     write_folder(folder, {"a": b"3", "b": b"4", "c": b"5"}, no_check)
     assert contents(folder) == {"a": b"3", "b": b"4", "c": b"5"}
     assert names_in(folder.parent) == {"new"}
+
+
+def test_a_virus_scanner_does_not_stop_it(tmp_path: Path, virus_scanner: Counter[str]) -> None:
+    folder = tmp_path / "new"
+    write_folder(folder, {"a": b"1"}, no_check)
+    write_folder(folder, {"a": b"2"}, no_check)
+    assert contents(folder) == {"a": b"2"}
+    assert names_in(tmp_path) == {"new"}
+    assert len(virus_scanner) == 3
+
+
+def test_a_folder_comes_back_though_a_virus_scanner_holds_it(
+    tmp_path: Path, virus_scanner: Counter[str]
+) -> None:
+    (tmp_path / ".new.previous").mkdir()
+    restore_interrupted(tmp_path / "new")
+    assert names_in(tmp_path) == {"new"}
+    assert virus_scanner
 
 
 def test_what_does_not_pass_the_check_changes_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,15 @@ def test_a_failed_swap_puts_masks_back(tmp_path: Path, monkeypatch: pytest.Monke
         swap_masks(tmp_path, staged, [])
     assert read_masks(tmp_path / "masks") == came
     assert not (tmp_path / "masks.original").exists()
+
+
+def test_masks_are_put_back_though_a_virus_scanner_holds_them(
+    tmp_path: Path, virus_scanner: Counter[str]
+) -> None:
+    came = {"x.png": b"came"}
+    publish(tmp_path, came, [])
+    staged = stage_masks(tmp_path, {"1.png": b"1"}, [])
+    virus_scanner[str(staged)] = -1000  # it holds the new ones for good
+    with pytest.raises(PermissionError):
+        swap_masks(tmp_path, staged, [])
+    assert read_masks(tmp_path / "masks") == came

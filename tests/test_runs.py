@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,15 @@ def test_a_model_is_copied_and_the_run_stays_as_it_is(tmp_path: Path) -> None:
     assert find_model("cells").folder == kept.folder
     assert trained.folder.is_dir()
     assert keep_model(trained.folder, "cells").folder.name == "cells-2"
+
+
+def test_a_virus_scanner_does_not_keep_a_model_from_its_place(
+    tmp_path: Path, virus_scanner: Counter[str]
+) -> None:
+    trained = write_tiny_model(tmp_path / "run" / "model", name="cells")
+    virus_scanner.clear()
+    assert keep_model(trained.folder, "cells").folder == user_models_folder() / "cells"
+    assert virus_scanner
 
 
 def test_a_damaged_model_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from napari_nucleiseg.atomic import discard, stage_folder
+from napari_nucleiseg.atomic import discard, retry_while_locked, stage_folder
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress
 
@@ -234,7 +234,7 @@ def _extract_atomically(
         for path in along:
             shutil.copyfile(path, temporary / path.name)
         (temporary / _MARK).write_text(mark, encoding="ascii")
-        temporary.rename(folder)
+        retry_while_locked(os.rename, temporary, folder)
     except OSError as error:
         raise BadInput(
             f"{archive} cannot be extracted to {folder} ({error.strerror}): choose a folder that "

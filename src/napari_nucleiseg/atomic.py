@@ -23,8 +23,11 @@ from napari_nucleiseg.errors import BadInput
 
 STALE_AFTER = 3600.0
 """Seconds after which a temporary file is left over, whoever made it."""
+ON_WINDOWS = os.name == "nt"
 
 _TEMPORARY = re.compile(r"\.(.+)\.(\d+)-[0-9a-f]{8}\.tmp")
+# Five seconds in all: what a virus scanner takes for a folder that was just written.
+_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
 _LONGEST_TARGET = 50  # letters of up to four bytes each, of 255 bytes that a name may have
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -178,7 +181,7 @@ def keep_copy(path: Path) -> None:
 def set_aside(path: Path) -> None:
     """Rename what stands at `path` to its `kept_path`; nothing happens if there is nothing."""
     with suppress(FileNotFoundError):
-        os.rename(path, kept_path(path))
+        retry_while_locked(os.rename, path, kept_path(path))
 
 
 def discard_leftovers(folder: Path) -> None:
@@ -218,7 +221,7 @@ def make_folder(folder: Path) -> None:
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:
     """Flush a folder's entries to the disk; Windows neither needs nor allows it."""
-    if os.name == "nt":
+    if ON_WINDOWS:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -253,9 +256,22 @@ def retry_while_locked(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
 ) -> None:
-    """Rename, and on Windows try again while a virus scanner holds the file open."""
-    waits = (0.02, 0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()
-    for wait in waits:
+    """Rename, and on Windows try again while a virus scanner has the file open.
+
+    A folder cannot be renamed there either while any file in it is open.
+
+    Parameters
+    ----------
+    rename : callable
+        `os.rename` or `os.replace`.
+    source, target : path
+
+    Raises
+    ------
+    OSError
+        Of the last try; any but a `PermissionError` at once.
+    """
+    for wait in _WAITS if ON_WINDOWS else ():
         try:
             rename(source, target)
         except PermissionError:

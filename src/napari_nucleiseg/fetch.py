@@ -24,6 +24,7 @@ import certifi
 
 from napari_nucleiseg import __version__
 from napari_nucleiseg.archive import check_archive, extract
+from napari_nucleiseg.atomic import retry_while_locked
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress
 
@@ -207,7 +208,10 @@ def _accept(partial: Path, archive: Path, sha256: str | None) -> None:
     except BadInput:
         partial.unlink()
         raise
-    os.replace(partial, archive)
+    try:
+        retry_while_locked(os.replace, partial, archive)
+    except OSError as error:
+        raise _unwritable(archive, error) from error
 
 
 def _sha256(path: Path) -> str:

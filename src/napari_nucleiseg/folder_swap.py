@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from napari_nucleiseg.atomic import discard, stage_folder, write_new_file
+from napari_nucleiseg.atomic import discard, retry_while_locked, stage_folder, write_new_file
 from napari_nucleiseg.errors import BadInput
 
 DESKTOP_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -79,9 +79,9 @@ def _swap_in(new: Path, folder: Path) -> None:
     if aside.exists():
         shutil.rmtree(aside)
     if folder.exists():
-        folder.rename(aside)
+        retry_while_locked(os.rename, folder, aside)
     try:
-        new.rename(folder)
+        retry_while_locked(os.rename, new, folder)
     except OSError:
         restore_interrupted(folder)
         raise
@@ -95,4 +95,4 @@ def _aside(folder: Path) -> Path:
 def restore_interrupted(folder: Path) -> None:
     """Bring back a folder that a crash left aside in the middle of its replacement."""
     if folder.name and os.path.isdir(_aside(folder)) and not os.path.exists(folder):
-        _aside(folder).rename(folder)
+        retry_while_locked(os.rename, _aside(folder), folder)

@@ -115,7 +115,7 @@ def swap_masks(folder: Path, staged: Path, ours: Collection[str]) -> None:
         retry_while_locked(os.rename, staged, current)
     except BaseException:
         if retired is not None:
-            os.rename(retired, current)
+            retry_while_locked(os.rename, retired, current)
         raise
     sync_folder(folder)
     if retired is not None and retired.name.startswith("."):

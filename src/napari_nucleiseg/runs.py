@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_nucleiseg.atomic import discard, stage_folder
+from napari_nucleiseg.atomic import discard, retry_while_locked, stage_folder
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.json_files import read_json, write_json
 from napari_nucleiseg.lock import RunLock
@@ -252,7 +252,9 @@ def _copy_in(folder: Path, parent: Path, name: str) -> Path:
         check_model_folder(new)
         taken = {each.name for each in parent.iterdir()}
         number = next(n for n in range(1, len(taken) + 2) if _numbered(name, n) not in taken)
-        return new.rename(parent / _numbered(name, number))
+        kept = parent / _numbered(name, number)
+        retry_while_locked(os.rename, new, kept)
+        return kept
     finally:
         discard(new)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,13 @@ def test_a_sample_dataset_that_cannot_be_written_is_spoken_of(tmp_path: Path) ->
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SaveFailed, match="made was not saved"):
         write_sample_dataset(tmp_path / "file" / "made", count=6)
+
+
+def test_a_virus_scanner_does_not_keep_the_sample_dataset_from_its_place(
+    tmp_path: Path, virus_scanner: Counter[str]
+) -> None:
+    assert write_sample_dataset(tmp_path / "made", count=6).is_dir()
+    assert virus_scanner
 
 
 def test_corrections_in_the_sample_dataset_are_kept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,13 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     step, state, parts = read_checkpoint(tmp_path)
     assert (step, state) == (7, {"best": 7})
     np.testing.assert_array_equal(parts["weights"]["a/b"], 7)
+
+
+def test_a_virus_scanner_does_not_stop_it(tmp_path: Path, virus_scanner: Counter[str]) -> None:
+    write(tmp_path, 1)
+    write(tmp_path, 2)
+    assert read_checkpoint(tmp_path)[0] == 2
+    assert virus_scanner
 
 
 def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from napari_nucleiseg.atomic import saving
+from napari_nucleiseg.atomic import retry_while_locked, saving
 from napari_nucleiseg.synthetic import KINDS, make_dataset
 
 FOLDER_VARIABLE = "NUCLEISEG_SAMPLE"
@@ -43,5 +43,5 @@ def write_sample_dataset(folder: Path, count: int = 12) -> Path:
         for kind in KINDS:
             for sample in sorted(new.glob(f"{kind}-*"))[::2]:
                 shutil.rmtree(sample / "masks")
-        new.rename(folder)
+        retry_while_locked(os.rename, new, folder)
     return folder

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -21,6 +22,7 @@ import numpy as np
 from napari_nucleiseg.atomic import (
     discard,
     discard_leftovers,
+    retry_while_locked,
     saving,
     stage_folder,
     sync_folder,
@@ -78,7 +80,7 @@ def write_checkpoint(
             sync_folder(temporary)
             if _is_ours(target):
                 shutil.rmtree(target, ignore_errors=True)
-            temporary.rename(target)
+            retry_while_locked(os.rename, temporary, target)
         finally:
             discard(temporary)
     write_bytes_atomically(folder / CURRENT.name, target.name.encode())
