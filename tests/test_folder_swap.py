@@ -124,6 +124,7 @@ def test_what_is_no_folder_is_never_replaced(tmp_path: Path, place: str, kind: s
 
 def test_what_a_file_browser_left_in_a_folder_goes_with_it(tmp_path: Path) -> None:
     write_folder(tmp_path / "m", {"a": b"1"}, no_check)
-    (tmp_path / "m" / ".DS_Store").touch()
+    for name in (".DS_Store", "._a", "Desktop.ini", "thumbs.db"):
+        (tmp_path / "m" / name).touch()
     write_folder(tmp_path / "m", {"a": b"2"}, no_check)
     assert contents(tmp_path / "m") == {"a": b"2"}

@@ -25,7 +25,8 @@ def test_hash_tells_names_and_contents_and_not_their_order() -> None:
 def test_read_masks_takes_files_alone(tmp_path: Path) -> None:
     assert read_masks(tmp_path / "masks") is None
     (tmp_path / "a.png").write_bytes(b"1")
-    (tmp_path / ".DS_Store").write_bytes(b"2")
+    for name in (".DS_Store", "._a.png", "Desktop.ini", "Thumbs.db"):
+        (tmp_path / name).write_bytes(b"2")
     assert read_masks(tmp_path) == {"a.png": b"1"}
     (tmp_path / "folder").mkdir()
     assert read_masks(tmp_path) is None

@@ -70,6 +70,17 @@ def test_first_save(sample: Path) -> None:
     }
 
 
+def test_our_masks_stay_ours_beside_what_macos_adds(sample: Path) -> None:
+    (sample / "masks" / "f00.png").unlink()
+    (sample / "masks").rmdir()
+    for version in (1, 2, 3):
+        save_labels(sample, some_labels(version), state_of(version), masks=True)
+        for path in sorted((sample / "masks").glob("0*.png")):
+            path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    assert not repair(sample)
+    assert names(sample) == {"images", "masks", "labels.tif", "labels.bak.tif", "nucleiseg.json"}
+
+
 def test_later_saves_keep_originals_and_the_version_before(sample: Path) -> None:
     for version in (1, 2, 3):
         save_labels(sample, some_labels(version), state_of(version), masks=True)

@@ -10,9 +10,16 @@ from pathlib import Path
 from napari_nucleiseg.atomic import discard, retry_while_locked, stage_folder, write_new_file
 from napari_nucleiseg.errors import BadInput
 
-DESKTOP_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
-"""What a desktop drops into every folder that it shows."""
+_DESKTOP_FILES = {".ds_store", "thumbs.db", "desktop.ini"}
 _REMEDY = "move it away, or name another folder"
+
+
+def is_of_desktop(name: str) -> bool:
+    """Tell whether a file is one that a desktop drops into folders, and nobody's work.
+
+    macOS writes ``._name`` beside each file on disks that know no attributes (exFAT, shares).
+    """
+    return name.startswith("._") or name.casefold() in _DESKTOP_FILES
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], check: Callable[[Path], object]) -> None:
@@ -61,13 +68,14 @@ def refuse_to_replace(folder: Path, names: Iterable[str]) -> None:
         If a file or a link stands at `folder`, or where the old folder stands during a
         swap, or a folder that holds anything else than `names`.
     """
-    known = {*names, *DESKTOP_FILES}
+    known = set(names)
     for place in (folder, _aside(folder)):
         if not os.path.lexists(place):
             continue
         if os.path.islink(place) or not os.path.isdir(place):
             raise BadInput(f"{place} is no plain folder and is not replaced; {_REMEDY}.")
-        others = sorted(set(os.listdir(place)) - known)
+        found = set(os.listdir(place)) - known
+        others = sorted(name for name in found if not is_of_desktop(name))
         if others:
             raise BadInput(f"{place} also holds {others[0]!r:.80} and is not replaced; {_REMEDY}.")
 

@@ -23,7 +23,7 @@ from napari_nucleiseg.atomic import (
     temporary_path,
     write_unsynced,
 )
-from napari_nucleiseg.folder_swap import DESKTOP_FILES
+from napari_nucleiseg.folder_swap import is_of_desktop
 
 MASKS = "masks"
 ORIGINAL_MASKS = "masks.original"
@@ -43,7 +43,7 @@ def files_sha256(files: Mapping[str, bytes]) -> str:
 def read_masks(folder: Path) -> dict[str, bytes] | None:
     """Read all files of a folder; None if it is missing or holds more than files."""
     try:
-        paths = [path for path in folder.iterdir() if path.name not in DESKTOP_FILES]
+        paths = [path for path in folder.iterdir() if not is_of_desktop(path.name)]
         if not all(path.is_file() for path in paths):
             return None
         return {path.name: path.read_bytes() for path in paths}

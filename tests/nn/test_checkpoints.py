@@ -41,6 +41,14 @@ def test_old_ones_are_dropped_and_one_is_kept_to_fall_back_on(tmp_path: Path) ->
     assert read_checkpoint(tmp_path)[0] == 4
 
 
+def test_what_macos_adds_to_old_ones_goes_with_them(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 3):
+        write(tmp_path, step)
+        (tmp_path / f"step-{step:08d}" / "._state.json").touch()
+    assert len(list(tmp_path.glob("step-*"))) == 2
+    assert read_checkpoint(tmp_path)[0] == 3
+
+
 def test_what_others_keep_there_is_left_alone(tmp_path: Path) -> None:
     theirs = ["step-1000", "step-2000", "step-3000", "step-00000001", ".new-idea"]
     for each in theirs:

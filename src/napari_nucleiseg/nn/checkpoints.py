@@ -29,6 +29,7 @@ from napari_nucleiseg.atomic import (
     write_bytes_atomically,
     write_new_file,
 )
+from napari_nucleiseg.folder_swap import is_of_desktop
 from napari_nucleiseg.run_folder import CURRENT
 
 Arrays = dict[str, np.ndarray]
@@ -146,4 +147,7 @@ def _is_ours(folder: Path) -> bool:
     """Whether a folder holds nothing but a checkpoint, or what a kill left of one."""
     if not _STEP.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
         return False
-    return all(each.name == _STATE or each.suffix == ".npz" for each in folder.iterdir())
+    return all(
+        each.name == _STATE or each.suffix == ".npz" or is_of_desktop(each.name)
+        for each in folder.iterdir()
+    )
