@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from napari_nucleiseg import atomic
-from napari_nucleiseg.atomic import SaveFailed, write_bytes_atomically
+from napari_nucleiseg.atomic import NameTooLong, SaveFailed, write_bytes_atomically
 
 
 def names(folder: Path) -> set[str]:
@@ -116,6 +116,32 @@ def test_a_name_of_any_letters_may_be_as_long_as_the_disk_takes_it(tmp_path: Pat
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(SaveFailed, match="its folder is gone"):
         write_bytes_atomically(tmp_path / "gone" / "a", b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "folder", "kind", "said"),
+    [
+        (PermissionError(errno.EACCES, "Access is denied"), "", SaveFailed, "another program has"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "", SaveFailed, "its folder is gone"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "a" * 240, NameTooLong, "path is too"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file", "C:/a", 3, f"C:/{'b' * 240}"),
+            *("", NameTooLong, "path is too long: move the dataset to a shorter one"),
+        ),
+    ],
+)
+def test_on_windows_other_causes_are_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: OSError,
+    folder: str,
+    kind: type[SaveFailed],
+    said: str,
+) -> None:
+    monkeypatch.setattr(atomic, "ON_WINDOWS", True)
+    with pytest.raises(SaveFailed, match=said) as caught, atomic.saving(tmp_path / folder / "a"):
+        raise error
+    assert caught.type is kind
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders are not flushed on Windows")

@@ -40,6 +40,10 @@ _REASONS = {
     errno.ENAMETOOLONG: "its name is too long: rename the image",
     errno.EIO: "the disk reports a fault: check its cable and health",
 }
+_REASON_HELD = "another program has it open, or you have no permission: close it there"
+_REASON_LONG = "its path is too long: move the dataset to a shorter one"
+# Windows takes 259 letters, of which some go to the ending of a temporary name.
+_LONGEST_PATH = 240
 # Some network and FUSE disks cannot flush a folder, and say so with one of these.
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF, errno.ENOSYS}
 
@@ -58,11 +62,26 @@ def saving(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: check the disk")
-        kind = NameTooLong if error.errno == errno.ENAMETOOLONG else SaveFailed
+        kind, reason = _cause(error, os.fspath(path))
         raise kind(
             f"{os.fspath(path)} was not saved because {reason}, or save to another folder."
         ) from error
+
+
+def _cause(error: OSError, path: str) -> tuple[type[SaveFailed], str]:
+    """Give the kind of an error, and why it came, with the remedy."""
+    if ON_WINDOWS and error.errno == errno.EACCES:
+        return SaveFailed, _REASON_HELD
+    if ON_WINDOWS and error.errno == errno.ENOENT and _is_long(error, path):
+        return NameTooLong, _REASON_LONG
+    reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}: check the disk")
+    return NameTooLong if error.errno == errno.ENAMETOOLONG else SaveFailed, reason
+
+
+def _is_long(error: OSError, path: str) -> bool:
+    named = (path, error.filename, error.filename2)
+    paths = (os.fspath(each) for each in named if isinstance(each, (str, os.PathLike)))
+    return any(len(os.path.abspath(each)) > _LONGEST_PATH for each in paths)
 
 
 def write_bytes_atomically(path: str | os.PathLike[str], data: bytes) -> None:
