@@ -178,6 +178,23 @@ def test_keep_previous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: b
     assert names(tmp_path) == {"a", "a.bak"}
 
 
+def test_the_previous_one_is_kept_where_all_files_have_one_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network drives on Windows, which know no hard links either."""
+
+    def no_links(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(os.path, "samefile", lambda first, second: True)
+    path, backup = tmp_path / "a", tmp_path / "a.bak"
+    for content in (b"1", b"2", b"3"):
+        atomic.keep_previous(path, backup)
+        write_bytes_atomically(path, content)
+    assert backup.read_bytes() == b"2"
+
+
 def test_only_stale_temporary_files_of_ours_are_leftovers(tmp_path: Path) -> None:
     in_use = atomic.temporary_path(tmp_path / "labels.tif")
     forgotten = atomic.temporary_path(tmp_path / "labels.tif")

@@ -152,8 +152,9 @@ def keep_previous(path: Path, backup: Path) -> None:
 
 def _same_file(path: Path, backup: Path) -> bool:
     # rename() between two names of one file does nothing, and would leave the temporary
-    # name behind: this is what a crash between backup and commit looks like.
-    return backup.exists() and os.path.samefile(path, backup)
+    # name behind: this is what a crash between backup and commit looks like. A file of one
+    # name is no other's, even on drives that give all files the same number.
+    return path.stat().st_nlink > 1 and backup.exists() and os.path.samefile(path, backup)
 
 
 def temporary_path(path: str | os.PathLike[str]) -> Path:
