@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,18 @@ def test_ids_hold_blanks_and_unknown_ones_are_named(
     captured = capsys.readouterr()
     assert "all (1)" in captured.out
     assert "plate 4 is not in the dataset" in captured.err
+
+
+def test_ids_name_images_of_another_system(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    one = sorted(dsb_folder.iterdir())[0]
+    one.rename(one.with_name(unicodedata.normalize("NFD", "Größe")))
+    (dsb_folder / "samples.csv").unlink()
+    ids = tmp_path / "ids.txt"
+    ids.write_text("Größe\n", encoding="utf-8")
+    assert main(["evaluate", str(dsb_folder), "--model", model, "--ids", str(ids)]) == 0
+    assert "all (1)" in capsys.readouterr().out
 
 
 def test_scores_replace_nothing_but_scores_and_need_a_folder(

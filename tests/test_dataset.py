@@ -3,9 +3,11 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import unicodedata
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -255,6 +257,19 @@ def test_a_table_may_be_written_by_hand_or_by_other_programs(tmp_path: Path) -> 
     dataset = read_dataset(tmp_path)
     assert [each.split for each in dataset.samples] == ["test", "train", "train", ""]
     assert [each.field for each in dataset.samples] == ["F", "G", "", ""]
+    assert dataset.problems == ()
+
+
+@pytest.mark.parametrize(("named", "listed"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_table_knows_images_named_on_another_system(
+    tmp_path: Path, named: Literal["NFC", "NFD"], listed: Literal["NFC", "NFD"]
+) -> None:
+    kaggle(tmp_path, unicodedata.normalize(named, "Größe"), "b")
+    rows = unicodedata.normalize(listed, "Größe,f1,fluo,test\nb,f2,fluo,train\n")
+    (tmp_path / "samples.csv").write_text(f"id,field,modality,split\n{rows}", encoding="utf-8")
+    dataset = read_dataset(tmp_path)
+    fields = {(each.field, each.modality, each.split) for each in dataset.samples}
+    assert fields == {("f1", "fluo", "test"), ("f2", "fluo", "train")}
     assert dataset.problems == ()
 
 

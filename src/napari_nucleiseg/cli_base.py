@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from napari_nucleiseg.config import SHIPPED, Config
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.pairing import composed
 
 if TYPE_CHECKING:
     from napari_nucleiseg.layouts import Sample
@@ -148,9 +149,9 @@ def with_ids(samples: Sequence[Sample], path: Path | None) -> tuple[list[Sample]
     """
     if path is None:
         return list(samples), []
-    wanted = set(read_ids(path))
-    unknown = sorted(wanted - {each.id for each in samples})
-    chosen = [each for each in samples if each.id in wanted]
+    wanted = {composed(each) for each in read_ids(path)}
+    unknown = sorted(wanted - {composed(each.id) for each in samples})
+    chosen = [each for each in samples if composed(each.id) in wanted]
     if not chosen:
         raise BadInput(f"{path} names none of the {len(samples)} images; write one id a line.")
     return chosen, [f"{each} is not in the dataset" for each in unknown]

@@ -29,11 +29,11 @@ def image_of(stem: str, names: dict[str, str]) -> str | None:
 
 
 def _look_up(name: str, names: dict[str, str]) -> str | None:
-    return names.get(name, names.get(_composed(name)))
+    return names.get(name, names.get(composed(name)))
 
 
-def _composed(text: str) -> str:
-    # macOS and some archives write an accent as a letter of its own.
+def composed(text: str) -> str:
+    """Write each accent with its letter: macOS and some archives write it as one of its own."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -49,7 +49,7 @@ def mask_names(stems: Iterable[str]) -> dict[str, str]:
     """
     stems = list(stems)
     short = {_IMAGE_ENDING.sub("", stem): stem for stem in stems} | {stem: stem for stem in stems}
-    return {_composed(name): stem for name, stem in short.items()} | short
+    return {composed(name): stem for name, stem in short.items()} | short
 
 
 def masks_by_stem(masks: Sequence[Path], names: dict[str, str]) -> dict[str, tuple[Path, ...]]:

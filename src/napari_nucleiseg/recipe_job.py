@@ -28,6 +28,7 @@ from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import seen_by
 from napari_nucleiseg.metrics import AT_50_70_90, scores
 from napari_nucleiseg.models import Model, find_model
+from napari_nucleiseg.pairing import composed
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.run_folder import REPORT
 from napari_nucleiseg.run_record import (
@@ -121,13 +122,16 @@ def _train(request: RecipeRequest) -> Generator[Progress]:
 
 
 def _split(request: RecipeRequest, samples: Sequence[Sample]) -> Split:
-    wanted = set(request.test_ids)
-    unknown = wanted - {each.id for each in samples}
+    wanted = {composed(each) for each in request.test_ids}
+    unknown = wanted - {composed(each.id) for each in samples}
     if unknown:
         raise BadInput(f"The dataset has no sample {min(unknown)}; correct the list of test ids.")
 
     def split_now() -> Split:
-        parted = [dataclasses.replace(e, split="test") if e.id in wanted else e for e in samples]
+        parted = [
+            dataclasses.replace(each, split="test") if composed(each.id) in wanted else each
+            for each in samples
+        ]
         fields = find_fields(parted)
         usable, test = split_test(with_truth(parted), fields)
         train, validation = split_by_field(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import Found, Sample, split_of
+from napari_nucleiseg.pairing import composed
 
 TABLE = "samples.csv"
 _YES = ("1", "1.0", "true", "yes")
@@ -51,7 +52,7 @@ def with_table(found: Found, table: Path, *, required: bool) -> Found:
             raise
         return replace(found, problems=(*found.problems, str(error)))
     by_id = {row["id"]: row for row in rows}
-    known = {each.id for each in found.samples} & by_id.keys()
+    known = {composed(each.id) for each in found.samples} & by_id.keys()
     if not known and required:
         raise BadInput(
             f"{table} names none of the {len(found.samples)} samples in its column id: name "
@@ -62,7 +63,7 @@ def with_table(found: Found, table: Path, *, required: bool) -> Found:
         missing = f"{len(found.samples) - len(known)} of {len(found.samples)} samples"
         problems.append(f"{table} has no row for {missing}: add them.")
     problems += _oddities(table, [row for row in rows if row["id"] in known])
-    samples = tuple(_with_row(each, by_id.get(each.id, {})) for each in found.samples)
+    samples = tuple(_with_row(each, by_id.get(composed(each.id), {})) for each in found.samples)
     return replace(found, samples=samples, problems=tuple(problems))
 
 
@@ -91,8 +92,10 @@ def _read_table(table: Path) -> list[dict[str, str]]:
 
 
 def _clean(row: dict[str, str]) -> dict[str, str]:
-    """Strip the cells; drop those beyond the header, and give missing ones as empty."""
-    return {key.strip().casefold(): (value or "").strip() for key, value in row.items() if key}
+    """Strip and compose the cells; drop those beyond the header, give missing ones as empty."""
+    return {
+        key.strip().casefold(): composed((value or "").strip()) for key, value in row.items() if key
+    }
 
 
 def _with_row(sample: Sample, row: dict[str, str]) -> Sample:
