@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,8 +61,7 @@ def test_held_and_released(tmp_path: Path) -> None:
         held.release()
         held.release()
     DatasetLock.acquire(tmp_path).release()
-    if os.name != "nt":
-        assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_processes_contend(tmp_path: Path) -> None:
@@ -112,6 +112,46 @@ def test_another_host_is_respected_until_its_lock_is_deleted(tmp_path: Path) -> 
     assert (tmp_path / LOCK).read_bytes() == before
     (tmp_path / LOCK).unlink()
     DatasetLock.acquire(tmp_path).release()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs flock")
+def test_on_windows_nothing_is_left_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def locking(descriptor: int, mode: int, count: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def unlink_if_closed(path: Path) -> None:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            return unlink(path)
+        raise PermissionError(13, "in use")
+
+    windows = SimpleNamespace(LK_NBLCK=2, locking=locking)
+    monkeypatch.setitem(sys.modules, "msvcrt", windows)
+    monkeypatch.setattr(lock, "ON_WINDOWS", True)
+    held = DatasetLock.acquire(tmp_path)
+    with pytest.raises(FolderLocked):
+        DatasetLock.acquire(tmp_path)
+    descriptor, unlink = held._descriptor, os.unlink
+    monkeypatch.setattr(os, "unlink", unlink_if_closed)
+    held.release()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_file_that_another_has_open_stays_on_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_use(path: Path) -> None:
+        raise PermissionError(13, "in use")
+
+    held = DatasetLock.acquire(tmp_path)
+    monkeypatch.setattr(lock, "ON_WINDOWS", True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", in_use)
+        held.release()
+    assert (tmp_path / LOCK).read_bytes() == b"", "which locks nobody out"
 
 
 TORN = [b"", b"{", b"\0" * 100, b"[]", b'{"host": 1}', b"[" * 4000, HUGE]

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from napari_nucleiseg.atomic import SaveFailed, saving
+from napari_nucleiseg.atomic import ON_WINDOWS, SaveFailed, saving
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.state import now
 
@@ -112,13 +112,14 @@ class FolderLock:
             return
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
-        if os.name == "nt":
-            # An open file cannot be deleted there, and an empty one is no lock.
+        # Windows deletes no file that is open: not ours before it is closed, and not one that
+        # another has opened since. Elsewhere a closed one could be another's already.
+        if ON_WINDOWS:
             os.close(descriptor)
-            return
         with suppress(OSError):
             os.unlink(self._path)
-        os.close(descriptor)
+        if not ON_WINDOWS:
+            os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +197,7 @@ def _is_current(path: Path, descriptor: int) -> bool:
 def _lock(descriptor: int) -> bool | None:
     """Lock an open file; False if another holds it, None if the disk knows no locks."""
     try:
-        if os.name == "nt":
+        if ON_WINDOWS:
             _lock_on_windows(descriptor)
         else:
             import fcntl
