@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
@@ -112,6 +113,29 @@ def test_another_host_is_respected_until_its_lock_is_deleted(tmp_path: Path) -> 
     assert (tmp_path / LOCK).read_bytes() == before
     (tmp_path / LOCK).unlink()
     DatasetLock.acquire(tmp_path).release()
+
+
+def test_a_mac_knows_its_lock_in_another_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def acquire_on(number: bytes, host: str) -> DatasetLock:
+        def gethostuuid(told: ctypes.Array[ctypes.c_ubyte], wait: object) -> int:
+            told[:] = number
+            return 0
+
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "platform", "darwin")
+            patch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(gethostuuid=gethostuuid))
+            patch.setattr(socket, "gethostname", lambda: host)
+            return DatasetLock.acquire(tmp_path)
+
+    mine = acquire_on(b"a" * 16, "mac.university.example")
+    left = (tmp_path / LOCK).read_bytes()
+    mine.release()
+    (tmp_path / LOCK).write_bytes(left)  # as after a crash
+    with pytest.raises(FolderLocked, match=r"on mac\.university\.example"):
+        acquire_on(b"b" * 16, "mac.home.example")
+    acquire_on(b"a" * 16, "mac.home.example").release()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs flock")

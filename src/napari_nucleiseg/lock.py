@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import getpass
+import hashlib
 import json
 import os
 import socket
+import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,12 +42,15 @@ class Holder:
         Process id on `host`.
     since : str
         ISO 8601 in UTC.
+    machine : str
+        Tells a Mac from others, whatever `host` it has; "" on other systems.
     """
 
     host: str
     pid: int
     user: str
     since: str
+    machine: str = ""
 
 
 class FolderLock:
@@ -99,7 +105,7 @@ class FolderLock:
     def _check_free(cls, path: Path, descriptor: int, locked: bool | None) -> None:
         holder = _read_holder(descriptor)
         busy = f"{path.parent} {cls._busy.format(holder=_describe(holder))}"
-        is_elsewhere = holder is not None and holder.host != socket.gethostname()
+        is_elsewhere = holder is not None and not _is_here(holder)
         if is_elsewhere and not (locked and cls._is_sure_of_others):
             raise FolderLocked(f"{busy}, or delete {path} if that computer no longer works on it.")
         if locked is False or (locked is None and holder is not None and _is_alive(holder.pid)):
@@ -227,17 +233,37 @@ def _read_holder(descriptor: int) -> Holder | None:
     try:
         values = json.loads(os.read(descriptor, _MAX_BYTES))
         return Holder(
-            str(values["host"]), int(values["pid"]), str(values["user"]), str(values["since"])
+            str(values["host"]),
+            int(values["pid"]),
+            str(values["user"]),
+            str(values["since"]),
+            str(values.get("machine", "")),
         )
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return None
 
 
 def _write_holder(descriptor: int) -> None:
-    holder = Holder(socket.gethostname(), os.getpid(), _user(), now())
+    holder = Holder(socket.gethostname(), os.getpid(), _user(), now(), _machine())
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.write(descriptor, json.dumps(asdict(holder)).encode())
+
+
+def _is_here(holder: Holder) -> bool:
+    if holder.machine and holder.machine == _machine():
+        return True
+    return holder.host == socket.gethostname()
+
+
+def _machine() -> str:
+    machine = ""
+    if sys.platform == "darwin":
+        # A Mac takes its host name from each network; its number stays.
+        number, seconds_to_wait = (ctypes.c_ubyte * 16)(), (ctypes.c_long * 2)(1, 0)
+        failed = ctypes.CDLL(None).gethostuuid(number, seconds_to_wait)
+        machine = "" if failed else hashlib.sha256(bytes(number)).hexdigest()[:32]
+    return machine
 
 
 def _user() -> str:
