@@ -91,6 +91,18 @@ def test_a_folder_of_the_person_is_left_alone(tmp_path: Path) -> None:
         list(extract(zipped(tmp_path / "a.zip", GOOD), tmp_path / "out"))
 
 
+def test_folders_of_a_zip_made_by_windows_powershell_are_folders(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {})
+    with zipfile.ZipFile(path, "w") as opened:
+        for name, data in {"a/images/": b"", **GOOD}.items():
+            info = zipfile.ZipInfo()
+            info.filename = name.replace("/", "\\")
+            opened.writestr(info, data)
+    check_archive(path)
+    assert contents(extracted(path, tmp_path / "out")) == GOOD
+    assert contents(extracted(path, tmp_path / "out")) == GOOD, "it is known again"
+
+
 def test_hidden_files_and_those_of_macos_are_left_out(tmp_path: Path) -> None:
     members = {**GOOD, "__MACOSX/a/._a.png": b"x", ".DS_Store": b"x", "a/.hidden/b.png": b"x"}
     assert contents(extracted(zipped(tmp_path / "a.zip", members), tmp_path / "out")) == GOOD

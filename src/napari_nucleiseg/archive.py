@@ -7,6 +7,7 @@ into a temporary folder that gets its name at the end, so a folder of that name 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import lzma
 import os
@@ -122,7 +123,7 @@ def _checked_members(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.Zip
         If a name leads outside, occurs twice or belongs to a link, a member is encrypted,
         or there are too many or too large ones.
     """
-    infos = opened.infolist()
+    infos = [_with_slashes(info) for info in opened.infolist()]
     for info in infos:
         reason = _unsafe(info)
         if reason:
@@ -144,6 +145,15 @@ def _checked_members(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.Zip
             f"{archive} holds {clash[:100]!r} twice, or as a file and as a folder: pack it again."
         )
     return files
+
+
+def _with_slashes(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    # Compress-Archive of Windows PowerShell 5.1 writes Windows' separator, against the format.
+    if "\\" not in info.filename:
+        return info
+    plain = copy.copy(info)
+    plain.filename = info.filename.replace("\\", "/")
+    return plain
 
 
 def _clash(files: Sequence[zipfile.ZipInfo]) -> str:

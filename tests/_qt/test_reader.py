@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ def test_folders_of_images_and_of_masks_side_by_side_are_a_dataset(tmp_path: Pat
 def test_an_archive_of_a_dataset_is_one(squares_folder: Path, tmp_path: Path) -> None:
     path = shutil.make_archive(str(tmp_path / "packed"), "zip", squares_folder)
     assert get_reader(path) is not None
+
+
+def test_an_archive_of_windows_powershell_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "packed.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        for name in ("a\\images\\a.png", "a\\masks\\1.png"):
+            info = zipfile.ZipInfo()
+            info.filename = name
+            opened.writestr(info, b"")
+    assert get_reader(str(path)) is not None
 
 
 def test_all_else_is_left_to_others(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def _is_dataset_archive(path: Path) -> bool:
             names = islice(archive.namelist(), 1000)
     except (OSError, zipfile.BadZipFile):
         return False
-    folders = {part.lower() for name in names for part in PurePosixPath(name).parts[:-1]}
+    # Of Windows: it takes both separators, and both occur in archives.
+    folders = {part.lower() for name in names for part in PureWindowsPath(name).parts[:-1]}
     return _has_images_and_masks(folders)
 
 
