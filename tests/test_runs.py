@@ -125,6 +125,15 @@ def test_free_names_look_at_models_too() -> None:
     assert free_name("of-a-newer-version") == "of-a-newer-version-2"
 
 
+def test_names_that_differ_in_capitals_are_not_free(tmp_path: Path) -> None:
+    trained = write_tiny_model(tmp_path / "run" / "model", name="cells")
+    keep_model(trained.folder, "cells")
+    assert free_name("Cells") == "Cells-2"
+    assert keep_model(trained.folder, "Cells").folder.name == "Cells-2"
+    begin_run(request(tmp_path, "Lungs"))
+    assert free_name("lungs") == "lungs-2"
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
 def test_folders_without_permission_are_passed_over(tmp_path: Path) -> None:
     run = begin_run(request(tmp_path))

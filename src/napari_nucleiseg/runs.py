@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +86,21 @@ def runs_folder() -> Path:
 
 
 def free_name(wanted: str) -> str:
-    """Find a name that neither a model nor a run has: "cells", then "cells-2"."""
+    """Find a name that neither a model nor a run has: "cells", then "cells-2".
+
+    Names that differ in capitals alone are the same on many disks.
+    """
     taken = {name for model in list_models() for name in (model.name, model.folder.name)}
     for folder in (user_models_folder(), runs_folder()):
         with suppress(OSError):
             taken.update(os.listdir(folder))
+    return _first_free(wanted, taken)
+
+
+def _first_free(wanted: str, taken: Iterable[str]) -> str:
+    folded = {each.casefold() for each in taken}
     name, number = wanted, 2
-    while name in taken:
+    while name.casefold() in folded:
         name, number = f"{wanted}-{number}", number + 1
     return name
 
@@ -250,14 +259,8 @@ def _copy_in(folder: Path, parent: Path, name: str) -> Path:
         shutil.copytree(folder, new, dirs_exist_ok=True)
         os.utime(new)  # the time of the old one is copied too, and would make it a leftover
         check_model_folder(new)
-        taken = {each.name for each in parent.iterdir()}
-        number = next(n for n in range(1, len(taken) + 2) if _numbered(name, n) not in taken)
-        kept = parent / _numbered(name, number)
+        kept = parent / _first_free(name, os.listdir(parent))
         retry_while_locked(os.rename, new, kept)
         return kept
     finally:
         discard(new)
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"
