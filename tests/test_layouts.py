@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from forbidden import forbid
 
+from napari_nucleiseg import layouts
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import find_samples, single_image
 
@@ -353,3 +354,21 @@ def test_a_single_image_may_have_any_ending(tmp_path: Path) -> None:
     """What it really is turns out when it is read."""
     made(tmp_path, "a.dat")
     assert single_image(tmp_path / "a.dat").samples[0].id == "a"
+
+
+def test_an_image_whose_name_ends_in_a_blank_gets_a_folder_that_windows_can_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, "cell 1.tif", "cell 1 .tif", "cell 1..tif")
+    found = {each.image_path.name: each.folder.name for each in find_samples(tmp_path).samples}
+    assert found == {"cell 1.tif": "cell 1", "cell 1 .tif": "cell 1%20", "cell 1..tif": "cell 1%2E"}
+    monkeypatch.setattr(layouts, "ON_WINDOWS", True)
+    (tmp_path / "nucleiseg" / "cell 1 ").mkdir(parents=True)  # there it is that of "cell 1"
+    assert {each.folder.name for each in find_samples(tmp_path).samples} == set(found.values())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows drops the blank")
+def test_a_folder_whose_name_ends_in_a_blank_is_still_found(tmp_path: Path) -> None:
+    made(tmp_path, "cell 1 .tif", "nucleiseg/cell 1 /labels.tif")
+    (sample,) = find_samples(tmp_path).samples
+    assert sample.folder == tmp_path / "nucleiseg" / "cell 1 "

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from napari_nucleiseg.atomic import ON_WINDOWS
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.folder_entries import (
     OWN_FOLDER,
@@ -169,8 +170,18 @@ def _passed_over(count: int, where: str) -> str:
 
 
 def _sample(image: Path, masks: Iterable[Path], layout: str) -> Sample:
+    return Sample(image.stem, image, tuple(masks), layout, _own_folder(image))
+
+
+def _own_folder(image: Path) -> Path:
+    """Say where the files of an image without a folder of its own stand."""
     folder = image.parent / OWN_FOLDER / image.stem
-    return Sample(image.stem, image, tuple(masks), layout, folder)
+    kept = image.stem.rstrip(" .")
+    # Windows drops blanks and dots at the end of a folder's name. Earlier versions wrote them.
+    if kept == image.stem or (not ON_WINDOWS and os.path.isdir(folder)):
+        return folder
+    dropped = image.stem[len(kept) :]
+    return folder.with_name(kept + "".join(f"%{ord(letter):X}" for letter in dropped))
 
 
 # --- kaggle
