@@ -53,7 +53,7 @@ def test_what_the_person_enters_reaches_the_config(
     said = heard(soup)
     box = soup.control(name).box
     if isinstance(value, str):
-        qtbot.keyClick(box, Qt.Key.Key_Down)  # letters are keys of the canvas
+        qtbot.keyClick(box, Qt.Key.Key_Up)  # letters are keys of the canvas
     else:
         box.selectAll()
         qtbot.keyClicks(box, str(value))
