@@ -17,7 +17,7 @@ from napari_nucleiseg.numbering import number
 
 NO_NUCLEI = 20.0  # px: the diameter of an image without nuclei
 _DIAMETERS = (9.0, 80.0)  # px: sizes of nuclei that some crops are zoomed to
-_UNTOUCHED = 0.35
+UNTOUCHED = 0.35
 """Share of crops that are only flipped, rotated by right angles or doubled: interpolation
 blurs the others, so without these no crop would be as sharp as an image."""
 _DOUBLED = 0.35
@@ -142,7 +142,7 @@ def _warp(
     source: Example, config: TrainConfig, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     centre = _centre(source.labels, rng)
-    if rng.random() < _UNTOUCHED:
+    if rng.random() < UNTOUCHED:
         return _untouched(source, centre, config.crop, rng)
     zoom = _zoom(source.diameter, config, rng)
     return _cut(source, _affine(source, centre, zoom, config.crop, rng), zoom, config.crop)
