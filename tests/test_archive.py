@@ -67,6 +67,15 @@ def test_tells_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert all(isinstance(step, Progress) for step in steps)
 
 
+def test_two_at_once_end_with_the_same_folder(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "data.zip", GOOD)
+    slow = extract(archive, tmp_path)
+    next(slow)
+    *_, first = extract(archive, tmp_path)
+    *_, second = slow
+    assert second.values["folder"] == first.values["folder"]
+
+
 def test_is_not_extracted_again(tmp_path: Path) -> None:
     path, out = zipped(tmp_path / "a.zip", GOOD), tmp_path / "out"
     (extracted(path, out) / "a/images/a.png").write_bytes(b"touched")

@@ -228,3 +228,13 @@ def test_only_the_images_that_a_file_names_are_segmented(
     ids.write_text("\n")
     assert main([*command, "--ids", str(ids)]) == 1
     assert "names none of the 4 images" in capsys.readouterr().err
+
+
+def test_what_cannot_be_opened_is_named_also_where_ids_are_chosen(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    ids = tmp_path / "ids.txt"
+    ids.write_text("a\n")
+    out = str(tmp_path / "out")
+    assert main(["predict", "nope", "--out", out, "--model", model, "--ids", str(ids)]) == 1
+    assert "nope does not exist" in capsys.readouterr().err

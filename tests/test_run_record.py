@@ -167,12 +167,18 @@ def test_a_run_may_begin_beside_its_log(
 def test_images_that_came_since_a_run_was_begun_are_counted(
     samples: tuple[Sample, ...], tmp_path: Path
 ) -> None:
-    assert note_newcomers(tmp_path, samples[:1]) == "", "it is begun"
-    assert note_newcomers(tmp_path, samples[:1]) == ""
-    assert note_newcomers(tmp_path, samples[:2]).startswith("1 image that has labels is not part")
+    split = {"train": samples[:1]}
+    assert note_newcomers(tmp_path, samples[:1], split) == "", "it is begun"
+    assert note_newcomers(tmp_path, samples[:1], split) == ""
+    found = note_newcomers(tmp_path, samples[:2], split)
+    assert found.startswith("1 image that has labels is not part")
     for _ in range(2):
-        found = note_newcomers(tmp_path, samples)
+        found = note_newcomers(tmp_path, samples, split)
         assert found.startswith("2 images that have labels are not part of this run")
+    mixed_in = {**split, "old": samples[1:2]}
+    assert note_newcomers(tmp_path, samples[:2], mixed_in) == "", "it is learned from"
+    for_testing = [dataclasses.replace(each, split="test") for each in samples]
+    assert note_newcomers(tmp_path, for_testing, split) == ""
 
 
 SPLITS = [

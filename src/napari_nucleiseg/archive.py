@@ -246,6 +246,9 @@ def _extract_atomically(
         (temporary / _MARK).write_text(mark, encoding="ascii")
         retry_while_locked(os.rename, temporary, folder)
     except OSError as error:
+        if os.path.lexists(folder):  # another process was faster
+            _check_mark(archive, folder, mark)
+            return
         raise BadInput(
             f"{archive} cannot be extracted to {folder} ({error.strerror}): choose a folder that "
             "you may write to, on a disk with enough space."

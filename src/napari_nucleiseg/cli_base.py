@@ -147,7 +147,7 @@ def with_ids(samples: Sequence[Sample], path: Path | None) -> tuple[list[Sample]
     BadInput
         If the file cannot be read, or names none of them.
     """
-    if path is None:
+    if path is None or not samples:
         return list(samples), []
     wanted = {composed(each) for each in read_ids(path)}
     unknown = sorted(wanted - {composed(each.id) for each in samples})

@@ -58,9 +58,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         _check_json_place(arguments.json)
     predictor = Predictor(find_model(arguments.model))
     dataset = read_dataset(arguments.dataset, table=arguments.table)
+    complain(dataset.problems)
     samples, unknown = _chosen(dataset.samples, arguments)
+    complain(unknown)
     skipped = [*dataset.problems, *unknown]
-    complain(skipped)
     config = config_of(arguments, PredictConfig())
     decode = config_of(arguments, predictor.model.decode)
     problems, result = [], {}

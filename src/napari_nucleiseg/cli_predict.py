@@ -44,7 +44,7 @@ def add_predict(commands: Any) -> None:
         "--skip-existing",
         action="store_true",
         help="leave the label images that --out holds of these images as they are, whatever the "
-        "model and the settings: to go on after a stop",
+        "model and the settings, and make no overlays of them: to go on after a stop",
     )
     add_model(parser)
     add_config(parser, PredictConfig)
@@ -105,8 +105,9 @@ def predict_into(
     )
 
     inputs = read_inputs(paths, extract_to=out)
+    complain(inputs.problems)
     samples, unknown = with_ids(inputs.samples, ids)
-    complain([*inputs.problems, *unknown])
+    complain(unknown)
     refuse_to_overwrite(samples, out, (".tif", ".png") if overlays else (".tif",))
 
     def is_done(sample: Sample) -> bool:

@@ -147,6 +147,8 @@ def _quieten_tensorflow() -> None:
 def _import(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.h5_job import import_h5
 
+    if not 1 <= arguments.diameter <= 1000:
+        raise WrongOption(f"--diameter is {arguments.diameter:g}; expected 1 to 1000 px.")
     _quieten_tensorflow()
     steps = import_h5(arguments.file, arguments.name, arguments.network, arguments.diameter)
     for step in with_bar(steps, "step"):
@@ -156,10 +158,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from napari_nucleiseg.dataset import read_dataset
     from napari_nucleiseg.train_job import TrainRequest, train
 
-    complain(read_dataset(arguments.dataset, table=arguments.table or None).problems)
     if arguments.recipe:
         _refuse(arguments, ("preset", "corrected"), "has no meaning for a recipe")
         return _train_by_recipe(arguments)
@@ -177,13 +177,23 @@ def _train(arguments: argparse.Namespace) -> int:
         table=arguments.table,
         only=_corrected(arguments) if arguments.corrected else (),
     )
+    skipped = _passed_over(arguments)
     try:
         problems = _follow_training(train(request), start)
     except KeyboardInterrupt:
         say("Stopped: the best weights so far become a model. Ctrl+C again to leave it at that.")
         problems = _follow_training(train(dataclasses.replace(request, finish_now=True)), start)
     complain(problems)
-    return SKIPPED if problems else OK
+    return SKIPPED if problems or skipped else OK
+
+
+def _passed_over(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Name what of the dataset is not trained on."""
+    from napari_nucleiseg.dataset import read_dataset
+
+    problems = read_dataset(arguments.dataset, table=arguments.table or None).problems
+    complain(problems)
+    return problems
 
 
 def _steps(arguments: argparse.Namespace, config: TrainConfig) -> int:
@@ -266,13 +276,14 @@ def _train_by_recipe(arguments: argparse.Namespace) -> int:
         table=arguments.table,
         test_ids=read_ids(arguments.test_ids),
     )
+    skipped = _passed_over(arguments)
     try:
         problems = _follow_recipe(train_by_recipe(request), request.config.epochs)
     except KeyboardInterrupt:
         say("Stopped: there is no model yet; the same command goes on with it.")
         raise
     complain(problems)
-    return SKIPPED if problems else OK
+    return SKIPPED if problems or skipped else OK
 
 
 def _follow_recipe(training: Generator[Progress], epochs: int) -> list[str]:

@@ -146,7 +146,7 @@ def keep_record(
     return split
 
 
-def note_newcomers(out: Path, samples: Sequence[Sample]) -> str:
+def note_newcomers(out: Path, samples: Sequence[Sample], split: Split) -> str:
     """Say how many samples a run that was begun without them does not learn from.
 
     Parameters
@@ -154,7 +154,9 @@ def note_newcomers(out: Path, samples: Sequence[Sample]) -> str:
     out : Path
         Folder of the run. The first time, the samples' ids are written down there.
     samples : sequence of Sample
-        All that it could learn from if it began now.
+        All with a truth.
+    split : dict of str to tuple of Sample
+        Those of the run. What is in it, and test samples, are no newcomers.
 
     Returns
     -------
@@ -165,7 +167,8 @@ def note_newcomers(out: Path, samples: Sequence[Sample]) -> str:
     if not isinstance(before, list):
         write_json(out / OFFERED, [each.id for each in samples])
         return ""
-    count = len({each.id for each in samples}.difference(map(str, before)))
+    known = {*map(str, before), *(each.id for part in split.values() for each in part)}
+    count = sum(each.id not in known and each.split != "test" for each in samples)
     if not count:
         return ""
     images, them = ("1 image that has labels is", "it")

@@ -194,4 +194,4 @@ def _split(request: TrainRequest, start: Model | None) -> tuple[Split, str]:
         )
 
     split = keep_record(request, dataset.samples, split_now)
-    return split, note_newcomers(Path(request.out), samples)
+    return split, note_newcomers(Path(request.out), samples, split)

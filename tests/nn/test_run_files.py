@@ -50,6 +50,18 @@ def test_a_restored_network_learns_on_as_the_one_that_was_written(tmp_path: Path
     assert same(weights_of(restored), weights_of(written))
 
 
+def test_a_run_that_trained_other_layers_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    write_state(tmp_path, 7, compiled(1), CONFIG, {}, {})
+    model = tiny_network()
+    model.layers[-1].trainable = False
+    model.compile(optimizer=keras.optimizers.Adam(1e-2), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    before = weights_of(model)
+    with pytest.raises(BadInput, match="of another version of this program"):
+        restore_state(tmp_path, model, CONFIG)
+    assert same(weights_of(model), before)
+
+
 def test_where_nothing_was_written_nothing_is_restored(tmp_path: Path) -> None:
     assert restore_state(tmp_path, compiled(1), CONFIG) is None
 

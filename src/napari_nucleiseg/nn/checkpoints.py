@@ -141,6 +141,8 @@ def _drop_old(folder: Path, current: Path) -> None:
     for each in ours[: -(KEPT - 1)]:
         shutil.rmtree(each, ignore_errors=True)
     discard_leftovers(folder)
+    for each in folder.glob(".nucleiseg-new-*"):  # what a kill left of earlier versions
+        discard(each)
 
 
 def _is_ours(folder: Path) -> bool:

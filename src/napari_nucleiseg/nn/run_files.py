@@ -73,17 +73,24 @@ def restore_state(
     Raises
     ------
     BadInput
-        If the run was begun with another config; the network is as it was.
+        If the run was begun with another config, or by another version of this program that
+        trained other layers; the network is as it was.
     """
     found = read_checkpoint(folder / CHECKPOINTS)
     if found is None:
         return None
     step, state, parts = found
     _check_same_config(state["config"], config, folder)
+    variables, saved = model.optimizer.variables, parts["optimizer"]
+    values = [saved[str(index)] for index in range(len(saved))]
+    if [each.shape for each in variables] != [each.shape for each in values]:
+        raise BadInput(
+            f"{folder} holds a run of another version of this program, which trained other "
+            "layers: train into another folder."
+        )
     set_weights(model, parts["weights"])
-    variables, values = model.optimizer.variables, parts["optimizer"]
-    for variable, index in zip(variables, range(len(values)), strict=True):
-        variable.assign(values[str(index)])
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
     return step, state, parts
 
 
