@@ -18,12 +18,13 @@ import pytest
 from napari._qt import qt_main_window
 from pytestqt.qtbot import QtBot
 from qtpy.compat import isalive
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QDialog, QMessageBox
 from squares import EDGE, squares, write_sample
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg import sample_saving
-from napari_nucleiseg._qt import closing, saving
+from napari_nucleiseg._qt import closing, opening, saving
 from napari_nucleiseg._qt.closing import rescue_folder
 from napari_nucleiseg._qt.dataset_dock import DatasetDock
 from napari_nucleiseg._qt.docks import dataset_dock
@@ -104,6 +105,13 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def close_window(desk: Desk) -> None:
     desk.window.close()
+
+
+def close_by_hand(desk: Desk) -> None:
+    """As its button does: napari asks only then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QEvent, "spontaneous", lambda _: True)
+        desk.window.close()
 
 
 def close_viewer(desk: Desk) -> None:
@@ -334,7 +342,7 @@ def test_a_window_that_is_kept_after_all_keeps_dataset_and_jobs(
             yield Progress(done, 10_000)
 
     run_job(slowly, on_progress=steps.append, on_end=lambda: ended.append(1), owner=desk.dock)
-    desk.window.windowHandle().close()
+    close_by_hand(desk)
     assert refused.asked == 1
     assert desk.window.isVisible()
     assert desk.layers.session.dataset is not None
@@ -346,6 +354,32 @@ def test_a_window_that_is_kept_after_all_keeps_dataset_and_jobs(
     assert not ended
     desk.window.close()
     DatasetLock.acquire(squares_folder).release()
+    assert desk.window not in qt_main_window._QtMainWindow._instances, "napari knows"
+
+
+def test_what_was_just_opened_when_the_window_closes_is_let_go_of(
+    desks: Callable[[], Desk], squares_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, is_read, real = desks(), threading.Event(), opening.read_with_corrections
+
+    def noted(path: Path) -> Iterator[Progress]:
+        yield from real(path)
+        is_read.set()
+
+    monkeypatch.setattr(opening, "read_with_corrections", noted)
+    desk.dock.opening.open(squares_folder)
+    assert is_read.wait(30)
+    time.sleep(0.2)  # the window has not heard of it when it is closed
+    desk.window.close()
+    desk.until(lambda: is_free(squares_folder))
+
+
+def is_free(folder: Path) -> bool:
+    try:
+        DatasetLock.acquire(folder).release()
+    except BadInput:
+        return False
+    return True
 
 
 def test_what_is_rescued_is_still_there_in_a_window_that_is_kept(
@@ -360,7 +394,7 @@ def test_what_is_rescued_is_still_there_in_a_window_that_is_kept(
             desk.layers.session.select(sample_id)
             desk.until(lambda each=sample_id: desk.layers.sample is desk.layers.session[each])
             desk.until(lambda: not desk.layers.is_loading)
-            desk.window.windowHandle().close()
+            close_by_hand(desk)
     assert len(told) == 2
     np.testing.assert_array_equal(desk.layers.draft.current_labels(), DRAWN)
 

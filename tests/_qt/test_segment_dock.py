@@ -131,15 +131,15 @@ def test_the_whole_dataset_stays_chosen_while_samples_go_by(window: Window) -> N
     assert window.dock.source.source is Source.DATASET
 
 
-def test_the_source_stays_while_a_job_runs(window: Window) -> None:
+def test_the_source_stays_while_a_job_runs_and_follows_after_it(window: Window) -> None:
     gate = window.gate()
     window.press()
     window.wait_for_gate(gate)
-    window.viewer.add_image(np.eye(40, dtype=np.uint8), name="one")
+    own = window.viewer.add_image(np.eye(40, dtype=np.uint8), name="one")
     window.until(lambda: window.dock.source.box.count() == 3)
     assert window.dock.source.source is Source.SAMPLE
     gate.let_through()
-    window.until(lambda: not window.dock.segmenter.is_running)
+    window.until(lambda: window.dock.source.layer is own)
 
 
 def test_a_dock_that_is_opened_again_fills_the_layer_that_it_made(window: Window) -> None:

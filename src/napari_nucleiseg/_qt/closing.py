@@ -71,8 +71,10 @@ class CloseGuard(QObject):
             event.ignore()
             return
         # napari asks for itself here, and only of layers that are still there.
-        self._window.closeEvent(event)
+        # All of its `event`, which also takes the window off napari's list.
+        self._window.event(event)
         if event.isAccepted():
+            self._layers.opening.is_over = True
             self._stop_jobs()
             self._layers.session.close_dataset()
 

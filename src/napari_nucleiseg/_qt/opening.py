@@ -45,6 +45,8 @@ class Opening(QObject):
         Where the corrections of the open dataset are, if that is out of reach.
     message : str
         How far it is; "" while nothing is being opened.
+    is_over : bool
+        Whether the window closes: what is opened now is let go of.
     """
 
     changed = Signal()
@@ -58,6 +60,7 @@ class Opening(QObject):
         self.message = ""
         self._make: Callable[[Path], object] = _take_as_it_is
         self._scan: JobHandle | None = None
+        self.is_over = False
         listen(self, (self._session.dataset_changed, self._on_dataset_changed))
 
     def open(self, path: Path, make: Callable[[Path], object] | None = None) -> None:
@@ -204,7 +207,7 @@ def _ender(opening: Opening, path: Path) -> Callable[[], None]:
 def _living(reference: weakref.ref[Opening]) -> Opening | None:
     """Give what still has a window: the Python half of a dock outlives it."""
     alive = reference()
-    return alive if alive is not None and isalive(alive) else None
+    return alive if alive is not None and isalive(alive) and not alive.is_over else None
 
 
 def read_with_corrections(path: Path) -> Iterator[Progress]:

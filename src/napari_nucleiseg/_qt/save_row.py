@@ -10,9 +10,11 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 from napari_nucleiseg._qt.key_button import KeyButton
 from napari_nucleiseg._qt.keys import KEYS
 from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg.listing import shown_status
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
+    from napari_nucleiseg.layouts import Sample
 
 
 class SaveRow(QWidget):
@@ -49,16 +51,15 @@ class SaveRow(QWidget):
         self.setVisible(sample is not None)
         if sample is None:
             return
-        self.text.setText(self._describe(sample.id))
+        self.text.setText(self._describe(sample))
         # Reasons of failed saves name long paths, and the Dataset dock shows them in whole.
         reason = self._layers.saving.failures.get(sample.id)
         self.text.setToolTip(reason or self.text.text())
 
-    def _describe(self, sample_id: str) -> str:
-        if sample_id in self._layers.saving.failures:
-            return f"⚠ Not saved: {sample_id}"
+    def _describe(self, sample: Sample) -> str:
+        if sample.id in self._layers.saving.failures:
+            return f"⚠ Not saved: {sample.id}"
         if self._layers.draft.unsaved:
-            return f"Not saved yet: {sample_id}"
-        state = self._layers.session.states.get(sample_id)
+            return f"Not saved yet: {sample.id}"
         # The name comes last: it may be cut.
-        return f"{state.status.capitalize()}: {sample_id}" if state else sample_id
+        return f"{shown_status(self._layers.session, sample).capitalize()}: {sample.id}"

@@ -147,6 +147,8 @@ class SegmentDock(ScrollDock):
         self.segmenter.progressed.connect(self.run_bar.show_progress)
         self.segmenter.ended.connect(self.run_bar.end)
         self.segmenter.failed.connect(self.run_bar.fail)
+        for over in (self.segmenter.ended, self.segmenter.failed):
+            over.connect(self._on_sources_changed)  # the person may have gone on meanwhile
         self.segmenter.device_found.connect(self._on_device_found)
 
     def _connect_session(self) -> None:
@@ -229,7 +231,7 @@ class SegmentDock(ScrollDock):
         )
         if self._has_moved and not self.segmenter.is_running:
             self._follow(self._viewer.layers.selection.active)
-        self._has_moved = False
+            self._has_moved = False
 
     def _follow(self, layer: Any) -> None:
         """Choose what the person has gone to: an image of their own, or the sample again."""
