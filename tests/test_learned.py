@@ -3,50 +3,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
-from squares import squares, write_sample
-from tiny_models import write_tiny_model
+from twelve_samples import base_model, ids, samples_of, write_cells
 
 from napari_nucleiseg.dataset import read_dataset
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import (
     known_to,
     seen_by,
     warn_of_known,
 )
-from napari_nucleiseg.models import Model
-
-SHAPE = (64, 64)
-
-
-def ids(samples) -> list[str]:
-    return [each.id for each in samples]
 
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    """Twelve samples with masks, `a` to `l`, whose images have nothing in common."""
-    rng = np.random.default_rng(0)
-    folder = tmp_path / "cells"
-    for name in "abcdefghijkl":
-        write_sample(folder / name, squares(SHAPE, (5, 5), (40, 40)), masks=True)
-        noise = rng.integers(0, 255, SHAPE, dtype=np.uint8)
-        Image.fromarray(noise).save(folder / name / "images" / f"{name}.png")
-    return folder
-
-
-def samples_of(folder: Path, fields: str = "") -> tuple[Sample, ...]:
-    samples = read_dataset(folder).samples
-    return tuple(
-        replace(each, field=field) for each, field in zip(samples, fields, strict=False)
-    ) or tuple(samples)
-
-
-def base_model(folder: Path, **training) -> Model:
-    model = write_tiny_model(folder / "base")
-    return replace(model, info={**model.info, "training": training})
+    return write_cells(tmp_path / "cells")
 
 
 def test_what_a_model_learned_from_is_found_by_dataset_and_id(

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from squares import squares, write_sample
-from tiny_models import write_tiny_model
+from twelve_samples import SHAPE, base_model, ids, samples_of, write_cells
 
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import held_out_by
-from napari_nucleiseg.models import Model
 from napari_nucleiseg.splits import (
     MOST_OLD,
     judges,
@@ -31,35 +30,11 @@ from napari_nucleiseg.state import SampleState, Status, write_state
 from napari_nucleiseg.storage import save_labels, write_prediction
 
 CONFIG = TrainConfig(validation=0.2)
-SHAPE = (64, 64)
-
-
-def ids(samples) -> list[str]:
-    return [each.id for each in samples]
 
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    """Twelve samples with masks, `a` to `l`, whose images have nothing in common."""
-    rng = np.random.default_rng(0)
-    folder = tmp_path / "cells"
-    for name in "abcdefghijkl":
-        write_sample(folder / name, squares(SHAPE, (5, 5), (40, 40)), masks=True)
-        noise = rng.integers(0, 255, SHAPE, dtype=np.uint8)
-        Image.fromarray(noise).save(folder / name / "images" / f"{name}.png")
-    return folder
-
-
-def samples_of(folder: Path, fields: str = "") -> tuple[Sample, ...]:
-    samples = read_dataset(folder).samples
-    return tuple(
-        replace(each, field=field) for each, field in zip(samples, fields, strict=False)
-    ) or tuple(samples)
-
-
-def base_model(folder: Path, **training) -> Model:
-    model = write_tiny_model(folder / "base")
-    return replace(model, info={**model.info, "training": training})
+    return write_cells(tmp_path / "cells")
 
 
 # --- what has a truth

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
 
 from napari_nucleiseg.config import PredictConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
@@ -67,14 +66,10 @@ def test_a_dataset_becomes_a_model_that_predicts(dsb_folder: Path, tmp_path: Pat
 
 
 def test_a_training_without_new_images_holds_out_what_its_start_held_out(tmp_path: Path) -> None:
-    from squares import squares, write_sample
     from tiny_models import write_tiny_model
+    from twelve_samples import write_cells
 
-    rng = np.random.default_rng(0)
-    for name in "abcdefghijkl":
-        write_sample(tmp_path / "cells" / name, squares((64, 64), (5, 5), (40, 40)), masks=True)
-        noise = rng.integers(0, 255, (64, 64), dtype=np.uint8)
-        Image.fromarray(noise).save(tmp_path / "cells" / name / "images" / f"{name}.png")
+    write_cells(tmp_path / "cells")
     record = write_tiny_model(tmp_path / "old").folder / "model.json"
     info = json.loads(record.read_text())
     split = {"train": list("abcdefg"), "validation": list("hijkl")}
