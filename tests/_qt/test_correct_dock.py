@@ -106,6 +106,7 @@ def desk(window: Viewer, qtbot: QtBot) -> Iterator[Desk]:
 
 def test_an_edit_by_key_is_touched_unsaved_and_undone(desk: Desk, folder: Path) -> None:
     desk.open(folder)
+    assert desk.dock.save_row.text.text() == "Annotated: a", "its masks came with it"
     before = desk.layer.data.copy()
     desk.hand.use("H", 55, 55)
     expected = edits.fill_holes(before, 2).apply(before)
