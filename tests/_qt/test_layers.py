@@ -10,6 +10,7 @@ import PIL.Image
 import pytest
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
+from qtpy.QtTest import QTest
 from showing import FIRST, SECOND, paint, show, show_again
 from squares import EDGE, squares, write_sample
 
@@ -207,23 +208,25 @@ def test_maps_come_and_go(unlabelled):
     assert len(viewer.layers) == before
 
 
-def test_with_layers_of_ones_own_the_next_dataset_takes_over_the_image(
-    viewer, shown, qtbot, tmp_path
-):
-    """napari may end when what lies beneath other layers is removed."""
+def test_ones_own_layers_outlive_a_dataset_and_stay_where_they_are(viewer, shown, qtbot, tmp_path):
     stack = viewer.add_image(np.zeros((3, 70, 90)), name="mine")
-    image = shown.image_layer
     shown.session.close_dataset()
-    assert list(viewer.layers) == [image, stack]
-    assert not image.visible
-    write_sample(tmp_path / "other" / "x", squares((64, 64), (5, 5)), masks=True)
+    assert list(viewer.layers) == [stack]
+    for name, count in (("grey", 1), ("colour", 3)):
+        labels = squares((64, 64), (5, 5))
+        write_sample(tmp_path / "other" / name, labels, masks=True)
+        if count == 3:
+            path = tmp_path / "other" / name / "images" / f"{name}.png"
+            colours = np.dstack([labels * 200, labels * 90, labels * 10]).astype(np.uint8)
+            PIL.Image.fromarray(colours).save(path)
     shown.session.open_dataset(tmp_path / "other")
-    shown.session.select("x")
-    qtbot.waitUntil(lambda: shown.labels_layer is not None)
-    assert shown.image_layer is image
-    assert image.visible
-    assert image.name == "x"
-    assert image.data.shape == (64, 64)
+    for name in ("grey", "colour"):
+        shown.session.select(name)
+        qtbot.waitUntil(lambda name=name: shown.sample is not None and shown.sample.id == name)
+        qtbot.waitUntil(lambda: not shown.is_loading)
+        QTest.qWait(50)
+        assert list(viewer.layers) == [stack, shown.image_layer, shown.labels_layer]
+        viewer.layers.move(2, 0)  # and labels that were moved beneath do not draw it along
 
 
 HIDE_AND_MOVE = """

@@ -15,7 +15,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_nucleiseg import edits
-from napari_nucleiseg._qt.canvas import hide_brush_box
+from napari_nucleiseg._qt.canvas import keep_from_crashing
 from napari_nucleiseg._qt.target import Target
 from napari_nucleiseg._qt.tool_list import TOOLS
 from napari_nucleiseg._qt.tools import Tools
@@ -84,7 +84,7 @@ class Bench:
 @pytest.fixture(scope="module")
 def window(qapp: QApplication) -> Iterator[Viewer]:
     with shown_window() as viewer:
-        hide_brush_box(viewer)
+        keep_from_crashing(viewer)
         yield viewer
 
 

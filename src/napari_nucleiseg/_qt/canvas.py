@@ -5,10 +5,11 @@ napari gives plugins no door to these, so every use of its private names stands 
 
 from __future__ import annotations
 
+import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels
 from qtpy.QtGui import QCursor
 
 if TYPE_CHECKING:
@@ -98,36 +99,36 @@ def take_zooms(viewer: Viewer) -> list[Callable]:
     return zooms
 
 
-def hide_brush_box(viewer: Viewer) -> None:
-    """Take away the box that napari 0.9 draws behind the circle of the brush.
+def keep_from_crashing(viewer: Viewer) -> None:
+    """Take napari 0.9 off two ways to end the process where Mesa 22.3 draws by software.
 
-    It stays in the corner once the brush was used, and when a Labels layer is removed, the
-    next drawing of the box ends the process (Mesa 22.3, every time).
+    When a layer is removed, what it was drawn with is deleted in whatever context of OpenGL is
+    current: mostly Qt's own, which shares it. Mesa then draws with what is gone, unless it is
+    the canvas' context. And with the antialiased lines that the circle of the brush has, Mesa
+    writes beyond the end of a buffer; so it gets plain ones. Its box goes, too: once the brush
+    was used it stays in the corner.
     """
-    overlays = getattr(getattr(unwrapped(viewer), "canvas", None), "overlays", {})
-    if "_brush_circle" in overlays:
-        overlays["_brush_circle"].box = False
+    viewer = unwrapped(viewer)
+    overlay = getattr(viewer, "canvas", None) and viewer.canvas.overlays.get("_brush_circle")
+    canvas = weakref.ref(_canvas(viewer))
 
+    def make_current() -> None:
+        with suppress(RuntimeError):  # of a window that is closed
+            if (shown := canvas()) is not None:
+                shown.native.makeCurrent()
 
-def put_brush_away(viewer: Viewer, layer: Any) -> None:
-    """Draw the canvas once without the brush of a Labels layer that is about to be removed.
+    def draw_plainly() -> None:
+        shown = canvas()
+        for visual in shown._viewer_overlay_to_visual.get(overlay, []) if shown else []:
+            for circle in (visual._white_circle, visual._black_circle):
+                circle.border.method = "gl"
 
-    napari 0.9 deletes the brush while OpenGL still has it in use, which ends the process
-    where Mesa draws by software.
-    """
-    if isinstance(layer, Labels) and layer.mode != "pan_zoom":
-        layer.mode = "pan_zoom"
-        canvas_widget(viewer).repaint()
-
-
-def draw_if_empty(viewer: Viewer) -> None:
-    """Draw the canvas once while it has no layer.
-
-    Where Mesa draws by software, napari 0.9 ends when the only image gives way to one of
-    another kind within one drawing, and that is hidden or moved later.
-    """
-    if not viewer.layers:
-        canvas_widget(viewer).repaint()
+    viewer.layers.events.removing.connect(make_current)
+    if overlay is not None:
+        overlay.box = False
+        # After napari's own callback, which makes what is drawn when the brush is first shown.
+        overlay.events.visible.connect(draw_plainly, priority=-1)
+        draw_plainly()
 
 
 def _canvas(viewer: Viewer) -> Any:

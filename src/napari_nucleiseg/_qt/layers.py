@@ -17,7 +17,7 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_nucleiseg._qt.canvas import draw_if_empty, fit, hide_brush_box, put_brush_away
+from napari_nucleiseg._qt.canvas import fit, keep_from_crashing
 from napari_nucleiseg._qt.closing import CloseGuard
 from napari_nucleiseg._qt.draft_layer import DraftLayer
 from napari_nucleiseg._qt.keys import bind_keys
@@ -52,7 +52,7 @@ def layers_for(viewer: Any, session: Session | None = None) -> SampleLayers:
     if viewer not in _layers:
         _layers[viewer] = layers = SampleLayers(viewer, session or session_for(viewer))
         if hasattr(viewer, "window"):
-            hide_brush_box(viewer)
+            keep_from_crashing(viewer)
             layers.opening.setParent(viewer.window._qt_window)  # and ends with it
             CloseGuard(viewer.window._qt_window, layers, layers.saving)
             bind_keys(viewer, layers)
@@ -98,7 +98,6 @@ class SampleLayers:
         self.opening = Opening(self)
         self.draft.saved.connect(self._on_saved)
         session.sample_changed.connect(self._on_sample_changed)
-        viewer.layers.events.removing.connect(self._on_layer_removing)
         viewer.layers.events.removed.connect(self._on_layer_removed)
 
     # --- reading a sample
@@ -163,8 +162,6 @@ class SampleLayers:
             self._coming = opened
             QTimer.singleShot(_NEXT_MS, self._show_coming)
             return
-        # Before the next layer comes: to remove what lies beneath it ends napari 0.9 where Mesa
-        # draws by software, as soon as the image is hidden or moved.
         self._clear_labels()
         labels = self.draft.open(opened)
         self.session.note_state(opened.sample.id, opened.state, count_nuclei(opened.labels))
@@ -186,11 +183,10 @@ class SampleLayers:
         if layer is not None and layer.rgb == rgb:
             layer.data, layer.name, layer.visible = opened.image, opened.sample.id, True
         else:
-            self.image_layer = None
-            self._remove(layer)
-            draw_if_empty(viewer)
-            layer = Image(opened.image, name=opened.sample.id, rgb=rgb)
-            self.image_layer = viewer.add_layer(layer)
+            place = viewer.layers.index(layer) if layer in viewer.layers else len(viewer.layers)
+            self._remove_image()
+            self.image_layer = layer = Image(opened.image, name=opened.sample.id, rgb=rgb)
+            viewer.layers.insert(place, layer)
         if not rgb:
             layer.contrast_limits = opened.intensity
 
@@ -223,13 +219,7 @@ class SampleLayers:
             self.labels_layer_changed.emit(None)
 
     def _remove_image(self) -> None:
-        viewer, layer = self._viewer(), self.image_layer
-        if viewer is not None and layer is not None and len(viewer.layers) > 1:
-            # To remove what lies beneath somebody's layers ends napari 0.9 where Mesa draws by
-            # software: the layer waits for the next sample, as between two samples.
-            layer.visible = False
-            return
-        self.image_layer = None
+        layer, self.image_layer = self.image_layer, None
         self._remove(layer)
 
     def _remove(self, layer: Image | Labels | None) -> None:
@@ -237,11 +227,6 @@ class SampleLayers:
         if layer is None or viewer is None or layer not in viewer.layers:
             return
         viewer.layers.remove(layer)
-
-    def _on_layer_removing(self, event: Any) -> None:
-        viewer = self._viewer()
-        if viewer is not None and hasattr(viewer, "window"):
-            put_brush_away(viewer, viewer.layers[event.index])
 
     def _on_layer_removed(self, event: Any) -> None:
         if event.value is self.labels_layer:
