@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import ndimage
 from skimage.morphology import h_maxima
 
-from napari_nucleiseg import labels
+from napari_nucleiseg import spans
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.cuts import Cuts
 from napari_nucleiseg.labels import labels_from_maps
@@ -126,7 +128,7 @@ def test_a_smaller_rise_parts_more() -> None:
 def test_working_in_bands_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = many_discs(2)
     whole = labels_from_maps(maps, PLAIN)
-    monkeypatch.setattr(labels, "BAND", 200 * 7)
+    monkeypatch.setattr(spans, "BAND", 200 * 7)
     np.testing.assert_array_equal(labels_from_maps(maps, PLAIN), whole)
 
 
@@ -140,6 +142,30 @@ def test_decoding_again_gives_what_decoding_afresh_does(seed: int) -> None:
         smooth -= smooth.min((0, 1))
         maps = (smooth / smooth.max((0, 1)) * 255).astype(np.uint8)
         for _ in range(6):
-            config = DecodeConfig(*rng.uniform(0.2, 0.6, 3).tolist(), int(rng.integers(0, 20)))
+            config = DecodeConfig(*rng.uniform(0.2, 0.6, 3), min_area=int(rng.integers(0, 20)))
             again = labels_from_maps(maps, config, cuts)
             np.testing.assert_array_equal(again, labels_from_maps(maps, config))
+
+
+def test_parts_of_one_nucleus_are_merged() -> None:
+    """Two peaks in one disc, with a shallow valley between them."""
+    maps = maps_of(np.sqrt(disc((60, 60), (30, 30), 16)))
+    maps[:, 29:32, 1] = np.clip(maps[:, 29:32, 1] - 0.3, 0, 1)
+    apart = DecodeConfig(distance=0.1, min_area=0)
+    assert labels_from_maps(maps, apart).max() == 2
+    assert labels_from_maps(maps, dataclasses.replace(apart, merge=0.7)).max() == 1
+
+
+def test_what_is_hardly_a_nucleus_is_dropped() -> None:
+    maps = maps_of(disc((40, 80), (20, 20), 12), 0.6 * disc((40, 80), (20, 60), 12))
+    maps[:, 40:, 0] *= 0.6
+    keeping = DecodeConfig(distance=0.2, min_area=0)
+    assert labels_from_maps(maps, keeping).max() == 2
+    found = labels_from_maps(maps, dataclasses.replace(keeping, confidence=0.45))
+    assert found.max() == 1
+    assert not found[:, 40:].any()
+
+
+@pytest.mark.parametrize("change", [{"merge": 0.7}, {"confidence": 0.5}])
+def test_empty_maps_are_judged_to_hold_nothing(change: dict[str, float]) -> None:
+    assert not labels_from_maps(np.zeros((8, 9, 3), np.uint8), DecodeConfig(**change)).any()

@@ -121,6 +121,20 @@ class DecodeConfig(Config):
         high=0.95,
         step=0.01,
     )
+    merge: float = parameter(
+        1.0,
+        "Parts that touch become one nucleus where that is likelier than this; 1 leaves them.",
+        low=0.05,
+        high=1.0,
+        step=0.01,
+    )
+    confidence: float = parameter(
+        0.0,
+        "Nuclei that are less likely than this are dropped; 0 keeps all.",
+        low=0.0,
+        high=0.95,
+        step=0.01,
+    )
     min_area: int = parameter(
         20, "Smaller objects are dropped.", low=0, high=10_000, step=1, unit="px²"
     )

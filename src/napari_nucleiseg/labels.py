@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
 from napari_nucleiseg._cv2 import cv2
+from napari_nucleiseg.confidence import confidence
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.cuts import Cuts
 from napari_nucleiseg.flooding import flood
-from napari_nucleiseg.spans import find_runs, look_up
+from napari_nucleiseg.region_merging import merge_regions
+from napari_nucleiseg.regions import measure_contacts, measure_regions
+from napari_nucleiseg.spans import band_height, bands, find_runs, look_up
 
 LEVELS = tuple(range(26, 230, 26))
 """Depths, in steps of a tenth, at which a nucleus may fall apart into several."""
 
 _MIN_SEED = 5  # px²: a smaller peak is noise
-BAND = 2**22  # px that are worked on at once
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
@@ -62,6 +63,7 @@ def labels_from_maps(
     count, labels = cv2.connectedComponents(foreground.view(np.uint8), connectivity=4)
     del foreground
     _part_components(labels, count, maps, config, Cuts() if cuts is None else cuts)
+    _judge(labels, maps, config)
     _tidy(labels, config.min_area)
     return np.asarray(labels)
 
@@ -82,7 +84,7 @@ def _part_components(
     Components are taken band by band, which bounds the memory for large images. `labels`
     are the components, (H, W) int32, numbered below `count`; `maps` are (H, W, 3) uint8.
     """
-    band = _band_height(labels)
+    band = band_height(labels.shape[1])
     if band >= len(labels):
         # Taken whole, its cuts fit the next time too.
         _part_window(labels, np.arange(count) > 0, maps, config, count, cuts)
@@ -103,7 +105,7 @@ def _rows(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the first and the last row of each label; the background has none."""
     height, width = labels.shape
     tops, bottoms = np.full(count, height), np.zeros(count, np.int64)
-    for first, band in _bands(labels):
+    for first, band in bands(labels):
         starts, _ = find_runs(band)
         numbers, rows = band.ravel()[starts], (starts + first) // width
         bottoms[numbers] = rows
@@ -224,6 +226,24 @@ def _paint(flat: np.ndarray, starts: np.ndarray, lengths: np.ndarray, values: np
     flat[index] = np.repeat(values, lengths)
 
 
+# --- judging
+
+
+def _judge(labels: np.ndarray, maps: np.ndarray, config: DecodeConfig) -> None:
+    """Merge the parts of one nucleus and drop what is hardly one, in place."""
+    if config.merge == 1 and config.confidence == 0:
+        return
+    regions = measure_regions(labels, maps)
+    if not regions.area.any():
+        return
+    table = np.arange(len(regions.area))
+    if config.merge < 1:
+        table = merge_regions(regions, measure_contacts(labels, maps), config.merge)
+        regions = regions.merged(table)
+    kept = confidence(regions) >= config.confidence
+    look_up(np.where(kept[table], table, 0).astype(np.int32), labels, out=labels)
+
+
 # --- tidying
 
 
@@ -232,7 +252,7 @@ def _tidy(labels: np.ndarray, min_area: int) -> None:
     count = int(labels.max(initial=0)) + 1
     areas = np.zeros(count)
     first = np.full(count, labels.size, np.int64)
-    for start, band in _bands(labels):
+    for start, band in bands(labels):
         starts, lengths = find_runs(band)
         numbers = band.ravel()[starts]
         areas += np.bincount(numbers, lengths, minlength=count)
@@ -243,15 +263,3 @@ def _tidy(labels: np.ndarray, min_area: int) -> None:
     lookup = np.zeros(count, np.int32)
     lookup[kept[np.argsort(first[kept], kind="stable")]] = np.arange(1, len(kept) + 1)
     look_up(lookup, labels, out=labels)
-
-
-def _band_height(labels: np.ndarray) -> int:
-    return max(1, BAND // labels.shape[1])
-
-
-def _bands(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield views of some rows each, with the index of their first pixel."""
-    height, width = labels.shape
-    step = _band_height(labels)
-    for top in range(0, height, step):
-        yield top * width, labels[top : top + step]

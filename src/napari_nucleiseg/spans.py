@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+BAND = 2**22  # px that are worked on at once, where a whole image would need much memory
 _AT_ONCE = 2**15  # px whose numbers are looked up at once
+
+
+def band_height(width: int) -> int:
+    """Give how many rows of an image of this width make a band."""
+    return max(1, BAND // max(width, 1))
+
+
+def bands(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield views of some rows each, with the index of their first pixel."""
+    height, width = labels.shape
+    step = band_height(width)
+    for top in range(0, height, step):
+        yield top * width, labels[top : top + step]
 
 
 def find_runs(image: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,52 @@
+"""How likely a region is a nucleus."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_nucleiseg.region_merging import likelihood, relative_size
+from napari_nucleiseg.regions import Regions, ellipse
+
+WEIGHTS: dict[str, float] = {
+    "size": 0.2505,
+    "foreground": 9.681,
+    "distance": 1.375,
+    "border": -3.864,
+    "peak": 4.924,
+    "filled": 7.122,
+    "elongation": 0.509,
+    "at edge": 0.1021,
+    "constant": -17.3,
+}
+"""Of `confidence_features`, and a constant."""
+
+
+def confidence(regions: Regions) -> np.ndarray:
+    """Judge regions by the maps in them and by their shape.
+
+    A logistic regression, fitted to whether a region covers an annotated nucleus with an IoU
+    above .5 (`scripts/fit_regions.py`).
+
+    Returns
+    -------
+    (n,) float64
+        In [0, 1], of each label; that of unused ones means nothing.
+    """
+    return likelihood(confidence_features(regions), WEIGHTS)
+
+
+def confidence_features(regions: Regions) -> dict[str, np.ndarray]:
+    """Describe regions by (n,) float64 each; sizes count relative to the median."""
+    area = np.maximum(regions.area, 1)
+    filled, elongation = ellipse(area, regions.moments)
+    foreground, distance, border = regions.maps.T / area
+    return {
+        "size": relative_size(regions.area, regions),
+        "foreground": foreground,
+        "distance": distance,
+        "border": border,
+        "peak": regions.peak,
+        "filled": filled,
+        "elongation": elongation,
+        "at edge": regions.at_edge > 0,
+    }
