@@ -104,6 +104,7 @@ def fit(rows: list[tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]) -> dic
     x = np.concatenate([np.stack([features[name] for name in names], 1) for features, *_ in rows])
     is_so, weight = (np.concatenate([row[index] for row in rows]) for index in (1, 2))
     mean, spread = x.mean(axis=0), x.std(axis=0)
+    spread[spread == 0] = 1  # of a feature that says nothing
     z = np.column_stack([(x - mean) / spread, np.ones(len(x))])
     weight, sign = weight / weight.mean(), np.where(is_so, 1, -1)
 
