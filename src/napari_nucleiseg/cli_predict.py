@@ -96,9 +96,9 @@ def predict_into(
     BadInput
         If there is nothing to segment, or `out` holds files that no prediction made.
     """
-    from napari_nucleiseg.jobs import (
+    from napari_nucleiseg.jobs import predict_samples
+    from napari_nucleiseg.prediction_files import (
         is_predicted,
-        predict_samples,
         read_inputs,
         refuse_to_overwrite,
         write_predictions,

@@ -7,85 +7,20 @@ in `train_job`.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from napari_nucleiseg.atomic import NameTooLong, write_bytes_atomically
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
-from napari_nucleiseg.dataset import read_dataset, read_labels, read_sample_image
+from napari_nucleiseg.dataset import read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.label_files import encode_labels, is_marked
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import Scores, scores, summary
-from napari_nucleiseg.prediction_notes import PredictionNote, encode_note, read_note
 from napari_nucleiseg.predictor import Predictor
-from napari_nucleiseg.progress import Progress
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What was found at the paths that a person named.
-
-    Attributes
-    ----------
-    samples : tuple of Sample
-        Their ids differ.
-    problems : tuple of str
-        One sentence for each thing that was passed over.
-    """
-
-    samples: tuple[Sample, ...]
-    problems: tuple[str, ...]
-
-
-def read_inputs(paths: Iterable[str | Path], extract_to: str | Path | None = None) -> Inputs:
-    """Open folders, zip archives and single images together.
-
-    Parameters
-    ----------
-    paths : iterable of path
-        Each is opened as `read_dataset` does.
-    extract_to : path, optional
-        Where zip archives are extracted.
-
-    Returns
-    -------
-    Inputs
-        A path that cannot be opened is a problem; the others go on. An image that is named
-        twice counts once.
-    """
-    samples: dict[str, Sample] = {}
-    problems: list[str] = []
-    for path in paths:
-        try:
-            dataset = read_dataset(path, extract_to=extract_to, needs_masks=False)
-        except BadInput as error:
-            problems.append(str(error))
-            continue
-        problems += dataset.problems
-        for each in dataset.samples:
-            if each.id in samples and _is_same(each, samples[each.id]):
-                continue
-            if each.id in samples:
-                problems.append(
-                    f"{each.image_path} is passed over: {samples[each.id].image_path} has the "
-                    "same name; predict it into another folder."
-                )
-            else:
-                samples[each.id] = each
-    return Inputs(tuple(samples.values()), tuple(problems))
-
-
-def _is_same(one: Sample, other: Sample) -> bool:
-    return os.path.realpath(one.image_path) == os.path.realpath(other.image_path)
+from napari_nucleiseg.progress import Progress, problem
 
 
 def predict_samples(
@@ -122,7 +57,7 @@ def predict_samples(
                 continue
             yield from _predict_sample(sample, predictor, config, decode, done, len(samples))
         except BadInput as error:
-            yield _problem(sample.id, _named(sample, error), done + 1, len(samples))
+            yield problem(sample.id, _named(sample, error), done + 1, len(samples))
 
 
 def _predict_sample(
@@ -153,149 +88,6 @@ def _named(sample: Sample, error: BadInput) -> str:
     """Say which image it is about: the network knows no file."""
     text = str(error)
     return text if str(sample.image_path) in text else f"{sample.image_path}: {text}"
-
-
-def _problem(sample_id: str, text: str, done: int, total: int) -> Progress:
-    return Progress(done, total, text, "problem", {"id": sample_id, "error": text})
-
-
-def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable[str]) -> None:
-    """Refuse a folder where predictions would replace what is not a prediction.
-
-    Parameters
-    ----------
-    samples : iterable of Sample
-        What is about to be predicted.
-    out : Path
-    suffixes : iterable of str
-        Of the files that each sample gets: ".tif", ".png".
-
-    Raises
-    ------
-    BadInput
-        If the folder is that of the images, where labels would be taken for images the next
-        time; or if one of these files exists and no prediction has made it.
-    """
-    samples, suffixes = list(samples), list(suffixes)
-    folders = {each.image_path.parent for each in samples}
-    if os.path.realpath(out) in {os.path.realpath(each) for each in folders}:
-        raise BadInput(
-            f"{out} is the folder of the images, where labels would be taken for images the next "
-            "time; name another folder."
-        )
-    there = [
-        path
-        for each in samples
-        for path in (out / f"{each.id}{suffix}" for suffix in suffixes)
-        if os.path.exists(path)  # pathlib raises where the folder may not be entered
-    ]
-    for path in there:
-        if not is_marked(path):
-            raise BadInput(
-                f"{path} exists, and no prediction made it: nothing was written; name another "
-                "folder."
-            )
-
-
-def is_predicted(sample: Sample, out: Path) -> bool:
-    """Whether a folder holds predicted labels of a sample's very image, wherever that is.
-
-    Raises
-    ------
-    BadInput
-        If it holds those of another image of that name, or the image cannot be read.
-    """
-    path = out / f"{sample.id}.tif"
-    note = read_note(path)
-    if note is None or not note.image_sha256 or not os.path.isfile(sample.image_path):
-        return False
-    if note.image_sha256 != _file_sha256(sample.image_path):
-        raise BadInput(
-            f"{path} holds the labels of another image than {sample.image_path}: predict it into "
-            "another folder, or remove that file."
-        )
-    return True
-
-
-def _file_sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BadInput(
-            f"{path} cannot be read ({error.strerror}); check that you may read it."
-        ) from error
-
-
-def write_predictions(
-    results: Iterable[Progress], samples: Sequence[Sample], out: Path, model: str
-) -> Iterator[Progress]:
-    """Write the labels of each predicted sample as ``<id>.tif``.
-
-    Parameters
-    ----------
-    results : iterable of Progress
-        From `predict_samples`.
-    samples : sequence of Sample
-        Those that were predicted.
-    out : Path
-        Made if need be.
-    model : str
-        Name of the model; it is noted in each file, with the hash of the image.
-
-    Yields
-    ------
-    Progress
-        As they came; those of kind "sample" hold "id", "nuclei", "height" and "width" [px],
-        "seconds" and "path" instead of the arrays.
-        One whose name is too long for a file, or under whose name the labels of another
-        image have come, is a "problem".
-
-    Raises
-    ------
-    BadInput
-        If the folder cannot be made or written to: every other sample would fail too.
-    """
-    _make_folder(out)
-    for step in results:
-        if step.kind != "sample":
-            yield step
-            continue
-        labels, sample = step.values["labels"], samples[step.done - 1]
-        path = out / f"{sample.id}.tif"
-        try:
-            note = _note(sample, out, model)
-        except BadInput as error:
-            yield _problem(sample.id, str(error), step.done, step.total)
-            continue
-        try:
-            write_bytes_atomically(path, encode_labels(labels, note))
-        except NameTooLong as error:
-            yield _problem(sample.id, str(error), step.done, step.total)
-            continue
-        values = {
-            "id": sample.id,
-            "nuclei": int(labels.max(initial=0)),
-            "height": labels.shape[0],
-            "width": labels.shape[1],
-            "seconds": round(step.values["seconds"], 3),
-            "path": str(path),
-        }
-        yield Progress(step.done, step.total, step.message, "sample", values)
-
-
-def _note(sample: Sample, out: Path, model: str) -> str:
-    is_predicted(sample, out)  # another process may have come first
-    return encode_note(PredictionNote(model, _file_sha256(sample.image_path)))
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(
-            f"The folder {folder} cannot be made ({error.strerror}); name another one."
-        ) from error
 
 
 def evaluate(
@@ -329,7 +121,7 @@ def evaluate(
         try:
             values = _score(sample, step.values["labels"])
         except BadInput as error:
-            yield _problem(sample.id, str(error), step.done, step.total)
+            yield problem(sample.id, str(error), step.done, step.total)
             continue
         found.append((sample, values["scores"]))
         yield Progress(step.done, step.total, sample.id, "sample", values)

@@ -30,3 +30,8 @@ class Progress:
     message: str = ""
     kind: str = "step"
     values: dict[str, Any] = field(default_factory=dict)
+
+
+def problem(sample_id: str, text: str, done: int, total: int) -> Progress:
+    """Say that a sample cannot be used, and why; the job goes on."""
+    return Progress(done, total, text, "problem", {"id": sample_id, "error": text})
