@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from napari_nucleiseg.device import Device
 
-_LABELS = {"distance": "Separation", "merge": "Merge parts", "min_area": "Smallest area"}
+_LABELS = {"distance": "Separation", "merge": "Join parts", "min_area": "Smallest area"}
 _NO_MODEL = "There is no model yet: train one, or choose the folder of one in the list."
 _NO_IMAGE = "Open a dataset, or an image in napari, first."
 
