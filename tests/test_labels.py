@@ -169,3 +169,17 @@ def test_what_is_hardly_a_nucleus_is_dropped() -> None:
 @pytest.mark.parametrize("change", [{"merge": 0.7}, {"confidence": 0.5}])
 def test_empty_maps_are_judged_to_hold_nothing(change: dict[str, float]) -> None:
     assert not labels_from_maps(np.zeros((8, 9, 3), np.uint8), DecodeConfig(**change)).any()
+
+
+def test_specks_that_are_dropped_do_not_tell_what_is_large() -> None:
+    """Sizes count relative to the median."""
+    discs = [disc((120, 120), (y, x), 11) for y in (20, 60, 100) for x in (20, 60, 100)]
+    maps = maps_of(*(np.sqrt(each) for each in discs))
+    for at in (20, 60, 100):
+        maps[:, at - 1 : at + 2, 1] = np.clip(maps[:, at - 1 : at + 2, 1] - 0.3, 0, 1)
+    config = DecodeConfig(distance=0.1, merge=0.7, confidence=0.45, min_area=20)
+    whole = labels_from_maps(maps, config)
+    specked = maps.copy()
+    specked[::6, ::6, 0] = 1
+    found = labels_from_maps(specked, config)
+    assert found.max() == whole.max() == 9

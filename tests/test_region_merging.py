@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_nucleiseg import region_merging
-from napari_nucleiseg.region_merging import merge_features, merge_regions
+from napari_nucleiseg.region_merging import MOST_PARTS, merge_features, merge_regions
 from napari_nucleiseg.regions import measure_contacts, measure_regions
 
 
@@ -57,11 +57,27 @@ def test_what_is_merged_is_judged_anew() -> None:
 
 
 @pytest.mark.usefixtures("by_border")
-def test_a_chain_of_equal_pairs_becomes_one() -> None:
-    assert merged(*row_of(8, 8, 8, 8, 8)) == [0, 1, 1, 1, 1, 1]
+def test_of_a_row_of_cells_only_few_become_one() -> None:
+    table = merged(*row_of(*[8] * 40))
+    counts = np.unique(table[1:], return_counts=True)[1]
+    assert counts.max() == MOST_PARTS
+    assert sorted(table[1:]) == table[1:]
 
 
-def test_size_and_place_of_the_picture_change_nothing() -> None:
+@pytest.mark.parametrize("valley", [0.2, 0.4, 0.6])
+def test_a_sheet_of_cells_stays_a_sheet(valley: float) -> None:
+    """Cells that fill the image, with a border between any two; with the shipped weights."""
+    labels = np.kron(np.arange(1, 401).reshape(20, 20), np.ones((20, 20))).astype(np.int32)
+    slope = np.minimum(np.arange(20) + 0.5, 19.5 - np.arange(20)) / 10
+    height = np.minimum.outer(slope, slope)
+    distance = valley + (0.9 - valley) * height
+    cell = np.stack([np.ones_like(height), distance, 0.5 * (height < 0.1)], -1)
+    noise = np.random.default_rng(0).normal(0, 0.05, (400, 400, 3))
+    maps = np.round(np.clip(np.tile(cell, (20, 20, 1)) + noise, 0, 1) * 255).astype(np.uint8)
+    assert len(set(merged(labels, maps, 0.7))) > 300
+
+
+def test_the_size_of_the_picture_changes_nothing() -> None:
     """The features are relative: regions drawn twice as large are judged alike, but for pixels."""
     rng = np.random.default_rng(0)
     labels = np.kron(rng.integers(0, 5, (6, 6)), np.ones((24, 24))).astype(np.int32)
@@ -73,6 +89,41 @@ def test_size_and_place_of_the_picture_change_nothing() -> None:
     )
     for name, values in one.items():
         np.testing.assert_allclose(values, other[name], atol=0.02, err_msg=name)
+
+
+def test_features_are_what_their_names_say() -> None:
+    labels, maps = row_of(5, 15, 10)
+    maps[..., 1] = 51
+    maps[3:13, 3:8, 1], maps[3:13, 8:23, 1] = 153, 204
+    maps[3:13, 7:9, 2] = np.arange(0, 100, 10)[:, None]
+    maps[5, 7:9, 0] = 102
+    found = merge_features(measure_regions(labels, maps), measure_contacts(labels, maps))
+    first = {name: values[0] for name, values in found.items()}
+    rectangle = 3 / np.pi  # its area over that of the ellipse of its moments
+    assert first == pytest.approx(
+        {
+            "size low": np.log(0.5),
+            "size high": np.log(1.5),
+            "size both": np.log(2),
+            "area ratio": 1 / 3,
+            "length": np.log(10 / np.sqrt(50)),
+            "border": 45 / 255,
+            "border lowest": 0,
+            "border highest": 90 / 255,
+            "distance": 0.7,
+            "distance lowest": 0.7,
+            "distance highest": 0.7,
+            "peak low": 0.6,
+            "peak high": 0.8,
+            "foreground": 0.94,
+            "foreground lowest": 0.4,
+            "filled low": rectangle,
+            "filled high": rectangle,
+            "filled both": rectangle,
+            "filled loss": 0,
+            "elongation both": np.log(2),
+        }
+    )
 
 
 def test_shipped_weights_belong_to_the_features() -> None:

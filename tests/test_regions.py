@@ -37,8 +37,9 @@ def test_regions_are_measured_as_pixel_by_pixel() -> None:
     assert not found.area[[0, 5]].any()
 
 
-def test_contacts_are_measured_as_edge_by_edge() -> None:
-    labels, maps = some_labels(), some_maps()
+@pytest.mark.parametrize("box", [np.s_[:, :], np.s_[:, :1], np.s_[:1], np.s_[:, ::2]])
+def test_contacts_are_measured_as_edge_by_edge(box: tuple[slice, ...]) -> None:
+    labels, maps = some_labels()[box], some_maps()[box]
     expected: dict[tuple[int, int], list[np.ndarray]] = {}
     for step in ((0, 1), (1, 0)):
         for y in range(labels.shape[0] - step[0]):

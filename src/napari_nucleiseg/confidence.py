@@ -8,15 +8,15 @@ from napari_nucleiseg.region_merging import likelihood, relative_size
 from napari_nucleiseg.regions import Regions, ellipse
 
 WEIGHTS: dict[str, float] = {
-    "size": 0.2505,
-    "foreground": 9.681,
-    "distance": 1.375,
-    "border": -3.864,
-    "peak": 4.924,
-    "filled": 7.122,
-    "elongation": 0.509,
-    "at edge": 0.1021,
-    "constant": -17.3,
+    "size": 0.2839,
+    "foreground": 8.98,
+    "distance": 1.395,
+    "border": -3.683,
+    "peak": 5.138,
+    "filled": 8.136,
+    "elongation": 0.574,
+    "at edge": 0.1967,
+    "constant": -17.85,
 }
 """Of `confidence_features`, and a constant."""
 

@@ -63,8 +63,8 @@ def labels_from_maps(
     count, labels = cv2.connectedComponents(foreground.view(np.uint8), connectivity=4)
     del foreground
     _part_components(labels, count, maps, config, Cuts() if cuts is None else cuts)
-    _judge(labels, maps, config)
     _tidy(labels, config.min_area)
+    _judge(labels, maps, config)
     return np.asarray(labels)
 
 
@@ -230,7 +230,10 @@ def _paint(flat: np.ndarray, starts: np.ndarray, lengths: np.ndarray, values: np
 
 
 def _judge(labels: np.ndarray, maps: np.ndarray, config: DecodeConfig) -> None:
-    """Merge the parts of one nucleus and drop what is hardly one, in place."""
+    """Merge the parts of one nucleus and drop what is hardly one, in place.
+
+    `labels` are numbered in scan order, before and after.
+    """
     if config.merge == 1 and config.confidence == 0:
         return
     regions = measure_regions(labels, maps)
@@ -240,8 +243,10 @@ def _judge(labels: np.ndarray, maps: np.ndarray, config: DecodeConfig) -> None:
     if config.merge < 1:
         table = merge_regions(regions, measure_contacts(labels, maps), config.merge)
         regions = regions.merged(table)
-    kept = confidence(regions) >= config.confidence
-    look_up(np.where(kept[table], table, 0).astype(np.int32), labels, out=labels)
+    kept = (confidence(regions) >= config.confidence) & (regions.area > 0)
+    # What is merged has the smallest of its labels, so the order stays.
+    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    look_up(numbers[table], labels, out=labels)
 
 
 # --- tidying

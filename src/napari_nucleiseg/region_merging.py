@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit
 
 from napari_nucleiseg.regions import Contacts, Regions, ellipse
 
 WEIGHTS: dict[str, float] = {
-    "size low": -1.677,
-    "size high": 0.6972,
-    "size both": -0.3202,
-    "area ratio": 0.1255,
-    "length": 0.08997,
-    "border": -4.254,
-    "border lowest": -0.2357,
-    "border highest": 1.162,
-    "distance": 15.24,
-    "distance lowest": -9.518,
-    "distance highest": -4.058,
-    "peak low": -3.552,
-    "peak high": -2.585,
-    "foreground": -1.925,
-    "foreground lowest": 1.703,
-    "filled low": -0.6672,
-    "filled high": -6.059,
-    "filled both": -4.683,
-    "filled loss": -6.888,
-    "elongation both": 0.2145,
-    "neighbours": 0.3673,
-    "constant": 15.1,
+    "size low": -1.57,
+    "size high": 0.6637,
+    "size both": -0.3211,
+    "area ratio": -0.003379,
+    "length": -0.01928,
+    "border": -5.32,
+    "border lowest": 0.153,
+    "border highest": 1.895,
+    "distance": 14.37,
+    "distance lowest": -10.06,
+    "distance highest": -4.547,
+    "peak low": -4.274,
+    "peak high": -3.934,
+    "foreground": -0.7322,
+    "foreground lowest": 1.792,
+    "filled low": -0.3237,
+    "filled high": -6.223,
+    "filled both": -6.936,
+    "filled loss": -9.001,
+    "elongation both": 0.2046,
+    "constant": 18.63,
 }
 """Of `merge_features`, and a constant."""
+MOST_PARTS = 4
+"""A nucleus falls into few regions: what is more is a sheet of cells."""
 
 
 def merge_regions(regions: Regions, contacts: Contacts, threshold: float) -> np.ndarray:
@@ -58,18 +60,27 @@ def merge_regions(regions: Regions, contacts: Contacts, threshold: float) -> np.
     table = np.arange(len(regions.area))
     while len(contacts.pairs):
         likely = likelihood(merge_features(regions, contacts), WEIGHTS)
-        best = np.zeros(len(table))
-        for side in contacts.pairs.T:
-            np.maximum.at(best, side, likely)
-        chosen = (likely > threshold) & (likely[:, None] >= best[contacts.pairs]).all(axis=1)
+        parts = np.bincount(table, minlength=len(table))
+        likely[parts[contacts.pairs].sum(axis=1) > MOST_PARTS] = 0
+        chosen = (likely > threshold) & _are_first(contacts.pairs, likely, len(table))
         if not chosen.any():
             break
         step = np.arange(len(table))
         step[contacts.pairs[chosen, 1]] = contacts.pairs[chosen, 0]
-        while (step[step] != step).any():  # pairs of the same likelihood may be a chain
-            step = step[step]
         table, regions, contacts = step[table], regions.merged(step), contacts.merged(step)
     return table
+
+
+def _are_first(pairs: np.ndarray, likely: np.ndarray, count: int) -> np.ndarray:
+    """Tell of each pair whether neither of its `count` regions has a likelier one: (k,) bool."""
+    # Chance, always the same, decides between equals: in their order they would wait in a row.
+    chance = np.random.default_rng(0).permutation(len(pairs))
+    rank = np.empty(len(pairs), np.int64)
+    rank[np.lexsort((chance, -likely))] = np.arange(len(pairs))
+    first = np.full(count, len(pairs))
+    for side in pairs.T:
+        np.minimum.at(first, side, rank)
+    return np.asarray((rank[:, None] == first[pairs]).all(axis=1))
 
 
 def merge_features(regions: Regions, contacts: Contacts) -> dict[str, np.ndarray]:
@@ -92,7 +103,6 @@ def merge_features(regions: Regions, contacts: Contacts) -> dict[str, np.ndarray
     filled_both, elongation_both = ellipse(both, moments)
     foreground, distance, border = contacts.sums.T / contacts.length
     saddle = contacts.highest[:, 1]
-    neighbours = np.bincount(contacts.pairs.ravel(), minlength=len(area))
     return {
         "size low": low(size),
         "size high": high(size),
@@ -114,7 +124,6 @@ def merge_features(regions: Regions, contacts: Contacts) -> dict[str, np.ndarray
         "filled both": filled_both,
         "filled loss": (filled * area)[contacts.pairs].sum(axis=1) / both - filled_both,
         "elongation both": elongation_both,
-        "neighbours": high(neighbours),
     }
 
 
@@ -126,4 +135,4 @@ def relative_size(area: np.ndarray, regions: Regions) -> np.ndarray:
 def likelihood(features: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
     """Give the (n,) float64 likelihoods of a logistic regression, in [0, 1]."""
     logits = weights["constant"] + sum(weights[name] * each for name, each in features.items())
-    return np.asarray(1 / (1 + np.exp(-logits)))
+    return np.asarray(expit(logits))

@@ -172,19 +172,21 @@ def measure_contacts(labels: np.ndarray, maps: np.ndarray) -> Contacts:
         Foreground, distance and border; 255 is 1.
     """
     flat, width = labels.ravel(), labels.shape[1]
-    found = [np.zeros((0, 2), np.int64)]
+    values = maps.reshape(-1, 3)
+    found = []
     for start, band in bands(labels):
-        for offset in (1, width):
+        for offset, is_across in ((1, True), (width, False)):
             stop = min(start + band.size, flat.size - offset)
             first = start + np.flatnonzero(flat[start:stop] != flat[start + offset : stop + offset])
             first = first[(flat[first] != 0) & (flat[first + offset] != 0)]
-            if offset == 1:
+            if is_across:
                 first = first[first % width != width - 1]
-            found.append(np.stack([first, first + offset], axis=1))
-    edges = np.concatenate(found)
-    values = maps.reshape(-1, 3)[edges].astype(float).sum(axis=1) / 510
-    pairs = np.sort(flat[edges].astype(np.int64), axis=1)
-    return _by_pair(pairs, np.ones(len(pairs)), values, values, values)
+            edges = np.stack([first, first + offset], axis=1)
+            there = values[edges].astype(float).sum(axis=1) / 510
+            pairs = np.sort(flat[edges].astype(np.int64), axis=1)
+            found.append(_by_pair(pairs, np.ones(len(pairs)), there, there, there))
+    names = ("pairs", "length", "sums", "lowest", "highest")
+    return _by_pair(*(np.concatenate([getattr(each, name) for each in found]) for name in names))
 
 
 def _by_pair(
