@@ -23,24 +23,15 @@ from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.labels import labels_from_maps
 from napari_nucleiseg.layouts import Sample
-from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.regions import Contacts, Regions, measure_contacts, measure_regions
 
 IOU = np.arange(0.5, 0.91, 0.05)
 RISE, MERGE = 0.1, 0.7  # at which regions are made, and merged before their confidence is fitted
-GRID = {
-    "foreground": (0.5, 0.55, 0.6),
-    "distance": (0.1, 0.15, 0.2),
-    "border": (0.35, 0.5, 0.65),
-    "merge": (0.6, 0.65, 0.7, 0.75, 0.8, 0.85),
-    "confidence": (0.2, 0.3, 0.35, 0.4, 0.45, 0.5),
-    "min_area": (8, 20),
-}
 
 
-class Fields(NamedTuple):
+class Measured(NamedTuple):
     """What is kept of an image.
 
     `cover` (n, m) are the pixels [px²] that region i and nucleus j share.
@@ -66,13 +57,13 @@ def read_maps(
             yield last.values["maps"], labels
 
 
-def measure(maps: np.ndarray, truth: np.ndarray, decode: DecodeConfig) -> Fields:
+def measure(maps: np.ndarray, truth: np.ndarray, decode: DecodeConfig) -> Measured:
     """Make regions of maps, and compare them with the nuclei."""
     labels = labels_from_maps(maps, decode)
     shape = int(labels.max()) + 1, int(truth.max()) + 1
     flat = labels.ravel().astype(np.int64) * shape[1] + truth.ravel()
     cover = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
-    return Fields(measure_regions(labels, maps), measure_contacts(labels, maps), cover)
+    return Measured(measure_regions(labels, maps), measure_contacts(labels, maps), cover)
 
 
 def best_iou(cover: np.ndarray, nuclei: np.ndarray) -> np.ndarray:
@@ -81,7 +72,7 @@ def best_iou(cover: np.ndarray, nuclei: np.ndarray) -> np.ndarray:
     return np.max((cover / np.maximum(union, 1))[:, 1:], axis=1, initial=0)
 
 
-def merging_gain(found: Fields) -> np.ndarray:
+def merging_gain(found: Measured) -> np.ndarray:
     """Tell what it is worth to merge each pair: (k,) float64, on average over IoU.
 
     A nucleus that is met counts 2, and each region costs 1, as in F1.
@@ -120,7 +111,7 @@ def fit(rows: list[tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]) -> dic
     return {name: float(f"{value:.4g}") for name, value in weights.items()}
 
 
-def fit_merging(found: list[Fields]) -> dict[str, float]:
+def fit_merging(found: list[Measured]) -> dict[str, float]:
     """Fit the weights of `region_merging`; an image counts by the root of its pairs."""
     rows = []
     for each in found:
@@ -131,7 +122,7 @@ def fit_merging(found: list[Fields]) -> dict[str, float]:
     return fit(rows)
 
 
-def fit_confidence(found: list[Fields]) -> dict[str, float]:
+def fit_confidence(found: list[Measured]) -> dict[str, float]:
     """Fit the weights of `confidence`, after merging; an image counts by the root of its nuclei."""
     rows = []
     for regions, contacts, cover in found:
@@ -147,26 +138,6 @@ def fit_confidence(found: list[Fields]) -> dict[str, float]:
     return fit(rows)
 
 
-def choose_thresholds(
-    images: list[tuple[np.ndarray, np.ndarray]], decode: DecodeConfig
-) -> tuple[DecodeConfig, float]:
-    """Choose the thresholds with the best mean AP, one at a time, until none changes."""
-
-    def score(config: DecodeConfig) -> float:
-        return float(np.mean([scores(t, labels_from_maps(m, config)).mean_ap for m, t in images]))
-
-    best, best_score, before = decode, score(decode), None
-    while before != best:
-        before = best
-        for name, values in GRID.items():
-            for value in values:
-                candidate = dataclasses.replace(best, **{name: value})
-                found = score(candidate)
-                if found > best_score + 1e-9:
-                    best, best_score = candidate, found
-    return best, best_score
-
-
 def main() -> None:
     """Fit, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -174,6 +145,10 @@ def main() -> None:
     parser.add_argument("--table", required=True)
     parser.add_argument("--model", default="nuclei")
     arguments = parser.parse_args()
+    # Imports TensorFlow, which the tests of the rest of this file may not.
+    from napari_nucleiseg.nn.augment import Example
+    from napari_nucleiseg.nn.validation import tune_thresholds
+
     samples = read_dataset(arguments.dataset, table=arguments.table).samples
     model = find_model(arguments.model)
     apart = dataclasses.replace(model.decode, distance=RISE, merge=1.0, confidence=0.0)
@@ -182,9 +157,13 @@ def main() -> None:
     print("region_merging", json.dumps(region_merging.WEIGHTS, indent=4), flush=True)
     confidence.WEIGHTS = fit_confidence(found)
     print("confidence", json.dumps(confidence.WEIGHTS, indent=4), flush=True)
-    images = list(read_maps(samples, model, "validation"))
+    maps, truths = zip(*read_maps(samples, model, "validation"), strict=True)
+    examples = [
+        Example("", each, truth.astype(np.uint16)) for each, truth in zip(maps, truths, strict=True)
+    ]
     start = dataclasses.replace(apart, merge=MERGE, confidence=0.4)
-    print("thresholds", *choose_thresholds(images, start))
+    *_, best = tune_thresholds(maps, examples, start)
+    print("thresholds", *best)
 
 
 if __name__ == "__main__":

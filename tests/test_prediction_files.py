@@ -25,11 +25,6 @@ def predictor(tmp_path: Path) -> Predictor:
     return Predictor(write_tiny_model(tmp_path / "tiny"))
 
 
-def run(folder: Path, predictor: Predictor) -> list:
-    samples = read_inputs([folder]).samples
-    return list(predict_samples(samples, predictor, PredictConfig(), predictor.model.decode))
-
-
 def test_two_inputs_of_one_name_are_not_mixed_up(dsb_folder: Path) -> None:
     copy = shutil.copytree(dsb_folder, dsb_folder.with_name("copy"))
     inputs = read_inputs([dsb_folder, copy])
@@ -54,7 +49,8 @@ def test_an_input_that_is_missing_is_a_problem(dsb_folder: Path) -> None:
 def test_labels_are_written_as_they_were_predicted(
     dsb_folder: Path, predictor: Predictor, tmp_path: Path
 ) -> None:
-    samples, steps = read_inputs([dsb_folder]).samples, run(dsb_folder, predictor)
+    samples = read_inputs([dsb_folder]).samples
+    steps = list(predict_samples(samples, predictor, PredictConfig(), predictor.model.decode))
     labels = {step.values["id"]: step.values["labels"] for step in steps if step.kind == "sample"}
     written = [
         step.values

@@ -25,7 +25,7 @@ _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 def labels_from_maps(
     maps: np.ndarray, config: DecodeConfig, cuts: Cuts | None = None
 ) -> np.ndarray:
-    """Separate touching nuclei by a watershed from peaks of the distance.
+    """Separate touching nuclei by a watershed from peaks of the distance; judge what comes of it.
 
     A peak seeds a nucleus when it rises above its surroundings by `config.distance`, as
     the h-maxima of mathematical morphology do (Soille 2003, Morphological Image
@@ -34,13 +34,16 @@ def labels_from_maps(
     the watershed, each by itself. That takes a fraction of the time of one watershed over
     the image, and the labels are the same but for single pixels where two seeds tie.
 
+    Then parts of one nucleus are merged (`merge_regions`), and what is hardly a nucleus is
+    dropped (`confidence`), as far as `config` asks for it.
+
     Parameters
     ----------
     maps : (H, W, 3) uint8 or float32
         Foreground, normalised inner distance and border between touching nuclei;
         0 to 255 when uint8, else in [0, 1].
     config : DecodeConfig
-        `foreground`, `distance`, `border` (thresholds) and `min_area` (px²) are used.
+        All of it. Parts below `min_area` are dropped before others are merged.
     cuts : Cuts, optional
         Given again with the same maps, it saves some of the work; the labels are the same.
 
