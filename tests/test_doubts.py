@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from drawn import disc, discs
+from scipy.ndimage import distance_transform_edt
 
 from napari_nucleiseg.doubts import Doubt, find_doubts
 
@@ -26,6 +27,9 @@ def sure(labels: np.ndarray) -> np.ndarray:
     """Maps that see exactly these labels."""
     maps = np.zeros((*labels.shape, 3), np.float32)
     maps[..., 0] = labels > 0
+    for number in np.unique(labels[labels > 0]):
+        depth = distance_transform_edt(labels == number)
+        maps[..., 1] += depth / depth.max()
     return maps
 
 
@@ -115,8 +119,16 @@ def test_what_the_network_was_unsure_of(dtype: type) -> None:
         maps = (255 * maps).astype(np.uint8)
     doubts = {doubt.id: doubt for doubt in find_doubts(SOUND, maps)}
     assert {number: doubt.kind for number, doubt in doubts.items()} == {4: "unsure", 2: "border"}
-    assert doubts[4].score == pytest.approx(0.6, abs=0.01)
-    assert doubts[4].text == "foreground only 40%"
+    assert doubts[4].score > 0.5 > doubts[2].score
+    assert "% likely a nucleus" in doubts[4].text
+
+
+def test_bright_but_without_a_middle_is_doubted() -> None:
+    maps = sure(SOUND)
+    maps[..., 0][SOUND == 4] = 0.75
+    assert find_doubts(SOUND, maps) == []
+    maps[..., 1][SOUND == 4] *= 0.1
+    assert only(SOUND, maps).kind == "unsure"
 
 
 def test_a_border_where_two_nuclei_touch_is_right() -> None:

@@ -59,8 +59,7 @@ def labels_from_maps(
     """
     if maps.ndim != 3 or maps.shape[2] != 3:
         raise ValueError(f"Maps are {maps.shape}; expected (H, W, 3).")
-    if maps.dtype != np.uint8:
-        maps = np.round(maps * 255).astype(np.uint8)
+    maps = byte_maps(maps)
     # uint8 is compared with a whole number several times faster than with a float.
     foreground = cv2.extractChannel(maps, 0) > math.floor(config.foreground * 255)
     count, labels = cv2.connectedComponents(foreground.view(np.uint8), connectivity=4)
@@ -74,6 +73,11 @@ def labels_from_maps(
 def unit_maps(maps: np.ndarray) -> np.ndarray:
     """Give maps, uint8 or float32 of any shape, as float32 in [0, 1]."""
     return maps.astype(np.float32) / np.float32(255 if maps.dtype == np.uint8 else 1)
+
+
+def byte_maps(maps: np.ndarray) -> np.ndarray:
+    """Give maps, uint8 or float32 in [0, 1] of any shape, as uint8."""
+    return maps if maps.dtype == np.uint8 else np.round(maps * 255).astype(np.uint8)
 
 
 # --- parting
