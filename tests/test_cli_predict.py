@@ -202,6 +202,23 @@ def test_a_stopped_batch_goes_on_where_it_was(
     assert others[0].stat().st_mtime_ns != times[0]
 
 
+def test_a_batch_that_goes_on_with_other_settings_makes_all_anew(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["predict", str(dsb_folder), "--model", model]
+    for flags in ([], ["--min-area", "2000"]):
+        again = [*command, "--out", str(tmp_path / "out"), "--skip-existing", *flags]
+        assert main(again) == 0
+        assert "kept" not in capsys.readouterr().out
+    main([*command, "--out", str(tmp_path / "afresh"), "--min-area", "2000"])
+    for path in (tmp_path / "afresh").glob("*.tif"):
+        fresh = read_label_tif(path)
+        np.testing.assert_array_equal(read_label_tif(tmp_path / "out" / path.name), fresh)
+    capsys.readouterr()
+    assert main(again) == 0
+    assert capsys.readouterr().out == "4 label images kept from before\n"
+
+
 def test_labels_of_another_image_are_kept_from_a_batch_that_goes_on(
     dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

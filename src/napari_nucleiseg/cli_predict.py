@@ -43,8 +43,9 @@ def add_predict(commands: Any) -> None:
     parser.add_argument(
         "--skip-existing",
         action="store_true",
-        help="leave the label images that --out holds of these images as they are, whatever the "
-        "model and the settings, and make no overlays of them: to go on after a stop",
+        help="to go on after a stop: leave the label images that --out holds as they are, and make "
+        "no overlays of them, where the same image, model, settings (--diameter to --min-area) "
+        "and version of this program made them; others are made anew",
     )
     add_model(parser)
     add_config(parser, PredictConfig)
@@ -99,6 +100,7 @@ def predict_into(
     from napari_nucleiseg.jobs import predict_samples
     from napari_nucleiseg.prediction_files import (
         is_predicted,
+        note_of,
         read_inputs,
         refuse_to_overwrite,
         write_predictions,
@@ -110,13 +112,15 @@ def predict_into(
     complain(unknown)
     refuse_to_overwrite(samples, out, (".tif", ".png") if overlays else (".tif",))
 
+    made = note_of(predictor.model, config, decode)
+
     def is_done(sample: Sample) -> bool:
-        return is_predicted(sample, out) and skip_existing
+        return is_predicted(sample, out, made) and skip_existing
 
     results: Iterable[Progress] = predict_samples(samples, predictor, config, decode, is_done)
     if overlays:
         results = _with_overlays(results, samples, out)
-    steps = write_predictions(results, samples, out, predictor.model.name)
+    steps = write_predictions(results, samples, out, made)
     # The standard output is for the summary alone where a program reads it.
     done = _follow(steps, samples, sys.stderr if as_json else sys.stdout)
     problems = [*inputs.problems, *unknown, *done.problems]

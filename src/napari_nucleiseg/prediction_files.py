@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from napari_nucleiseg import __version__
 from napari_nucleiseg.atomic import NameTooLong, write_bytes_atomically
+from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import encode_labels, is_marked
 from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.model_check import NETWORK
+from napari_nucleiseg.models import Model
 from napari_nucleiseg.prediction_notes import PredictionNote, encode_note, read_note
 from napari_nucleiseg.progress import Progress, problem
 
@@ -113,24 +118,71 @@ def refuse_to_overwrite(samples: Iterable[Sample], out: Path, suffixes: Iterable
             )
 
 
-def is_predicted(sample: Sample, out: Path) -> bool:
-    """Whether a folder holds predicted labels of a sample's very image, wherever that is.
+def note_of(model: Model, config: PredictConfig, decode: DecodeConfig) -> PredictionNote:
+    """Note what decides the labels of any image: the model, the settings, this version.
+
+    Parameters
+    ----------
+    model : Model
+    config : PredictConfig
+        All of it: where tiles are cut, outlines differ a little, too.
+    decode : DecodeConfig
+
+    Returns
+    -------
+    PredictionNote
+        Without the hash of an image.
+    """
+    decisive = [
+        __version__,
+        model.info["files"][NETWORK],
+        model.info["input"],
+        model.diameter,
+        asdict(model.decode),  # with these it is estimated whether an image is rescaled
+        asdict(config),
+        asdict(decode),
+    ]
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
+    return PredictionNote(model.name, settings=digest.hexdigest()[:16])
+
+
+def is_predicted(sample: Sample, out: Path, made: PredictionNote) -> bool:
+    """Whether a folder holds the labels that predicting a sample's very image would give.
+
+    Parameters
+    ----------
+    sample : Sample
+        Wherever its image lies now.
+    out : Path
+    made : PredictionNote
+        What `note_of` says of the prediction to come.
 
     Raises
     ------
     BadInput
         If it holds those of another image of that name, or the image cannot be read.
     """
-    path = out / f"{sample.id}.tif"
-    note = read_note(path)
-    if note is None or not note.image_sha256 or not os.path.isfile(sample.image_path):
+    note = read_note(_path_of(sample, out))
+    # Most often there is none, and then no image needs to be hashed.
+    if note is None or not os.path.isfile(sample.image_path):
         return False
-    if note.image_sha256 != _file_sha256(sample.image_path):
+    return note == _full_note(sample, out, made)
+
+
+def _path_of(sample: Sample, out: Path) -> Path:
+    return out / f"{sample.id}.tif"
+
+
+def _full_note(sample: Sample, out: Path, made: PredictionNote) -> PredictionNote:
+    """Add the hash of the image; `BadInput` where labels of another one would be replaced."""
+    path, sha256 = _path_of(sample, out), _file_sha256(sample.image_path)
+    note = read_note(path)
+    if note is not None and note.image_sha256 not in ("", sha256):
         raise BadInput(
             f"{path} holds the labels of another image than {sample.image_path}: predict it into "
             "another folder, or remove that file."
         )
-    return True
+    return replace(made, image_sha256=sha256)
 
 
 def _file_sha256(path: Path) -> str:
@@ -144,7 +196,7 @@ def _file_sha256(path: Path) -> str:
 
 
 def write_predictions(
-    results: Iterable[Progress], samples: Sequence[Sample], out: Path, model: str
+    results: Iterable[Progress], samples: Sequence[Sample], out: Path, made: PredictionNote
 ) -> Iterator[Progress]:
     """Write the labels of each predicted sample as ``<id>.tif``.
 
@@ -156,8 +208,8 @@ def write_predictions(
         Those that were predicted.
     out : Path
         Made if need be.
-    model : str
-        Name of the model; it is noted in each file, with the hash of the image.
+    made : PredictionNote
+        From `note_of`; it is kept in each file, with the hash of the image.
 
     Yields
     ------
@@ -178,9 +230,10 @@ def write_predictions(
             yield step
             continue
         labels, sample = step.values["labels"], samples[step.done - 1]
-        path = out / f"{sample.id}.tif"
+        path = _path_of(sample, out)
         try:
-            note = _note(sample, out, model)
+            # Asked once more, for another process may have come first.
+            note = encode_note(_full_note(sample, out, made))
         except BadInput as error:
             yield problem(sample.id, str(error), step.done, step.total)
             continue
@@ -198,11 +251,6 @@ def write_predictions(
             "path": str(path),
         }
         yield Progress(step.done, step.total, step.message, "sample", values)
-
-
-def _note(sample: Sample, out: Path, model: str) -> str:
-    is_predicted(sample, out)  # another process may have come first
-    return encode_note(PredictionNote(model, _file_sha256(sample.image_path)))
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What stands in the header of a label image that a model made: which model, which image.
+"""What stands in the header of a label image that a model made: which model, image, settings.
 
 By it a prediction is told from what a person drew. A program that saves the file again
 leaves the note out: what it writes then counts as a person's.
@@ -28,10 +28,14 @@ class PredictionNote:
         Name of the model.
     image_sha256 : str
         Hash of the image's file; "" where it is not told.
+    settings : str
+        Short hash of all else that decides the labels; "" where it is not told, as in notes
+        of before.
     """
 
     model: str
     image_sha256: str = ""
+    settings: str = ""
 
 
 def encode_note(note: PredictionNote) -> str:
@@ -58,4 +62,5 @@ def read_note(path: Path) -> PredictionNote | None:
         values = json.JSONDecoder().raw_decode(head, begin)[0]
     except (ValueError, RecursionError):
         return None
-    return PredictionNote(str(values["model"]), str(values.get("image_sha256", "")))
+    others = (str(values.get(name, "")) for name in ("image_sha256", "settings"))
+    return PredictionNote(str(values["model"]), *others)
