@@ -11,7 +11,7 @@ import pytest
 from squares import squares, write_sample
 from tiny_models import write_tiny_model
 
-from napari_nucleiseg import train_job
+from napari_nucleiseg import dataset, train_job
 from napari_nucleiseg.cli import main
 from napari_nucleiseg.presets import Preset, preset_config
 from napari_nucleiseg.progress import Progress
@@ -60,6 +60,22 @@ def test_a_preset_and_the_corrected_images_are_asked_for(
     assert request.config.freeze_encoder
     assert main([*command, "--preset", "thorough", "--network", "unet"]) == 0
     assert asked[-1].config == preset_config(Preset.THOROUGH, "unet", freeze_encoder=False)
+
+
+def test_the_command_reads_the_dataset_once(
+    folder: Path, asked: list[TrainRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+
+    def counted(path: str, **others: Any) -> dataset.Dataset:
+        reads.append(path)
+        return read(path, **others)
+
+    read = dataset.read_dataset
+    monkeypatch.setattr(dataset, "read_dataset", counted)
+    assert main(["train", str(folder), "--out", str(tmp_path / "run"), "--corrected"]) == 0
+    assert asked[0].only == ("b",)
+    assert reads == [str(folder)]
 
 
 def test_the_classic_preset_starts_from_an_encoder_that_knows_something(

@@ -32,6 +32,7 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.presets import Preset, preset_config
 
 if TYPE_CHECKING:
+    from napari_nucleiseg.dataset import Dataset
     from napari_nucleiseg.progress import Progress
 
 
@@ -168,6 +169,7 @@ def _train(arguments: argparse.Namespace) -> int:
     config = config_of(arguments, _base(arguments, start))
     if arguments.epochs is not None:
         config = with_values(config, steps=_steps(arguments, config))
+    dataset = _read_dataset(arguments)
     request = TrainRequest(
         dataset=arguments.dataset,
         out=arguments.out,
@@ -175,25 +177,24 @@ def _train(arguments: argparse.Namespace) -> int:
         start=start,
         name=arguments.name,
         table=arguments.table,
-        only=_corrected(arguments) if arguments.corrected else (),
+        only=_corrected(dataset) if arguments.corrected else (),
     )
-    skipped = _passed_over(arguments)
     try:
         problems = _follow_training(train(request), start)
     except KeyboardInterrupt:
         say("Stopped: the best weights so far become a model. Ctrl+C again to leave it at that.")
         problems = _follow_training(train(dataclasses.replace(request, finish_now=True)), start)
     complain(problems)
-    return SKIPPED if problems or skipped else OK
+    return SKIPPED if problems or dataset.problems else OK
 
 
-def _passed_over(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Name what of the dataset is not trained on."""
+def _read_dataset(arguments: argparse.Namespace) -> Dataset:
+    """Read the dataset, and name what of it is not trained on."""
     from napari_nucleiseg.dataset import read_dataset
 
-    problems = read_dataset(arguments.dataset, table=arguments.table or None).problems
-    complain(problems)
-    return problems
+    dataset = read_dataset(arguments.dataset, table=arguments.table or None)
+    complain(dataset.problems)
+    return dataset
 
 
 def _steps(arguments: argparse.Namespace, config: TrainConfig) -> int:
@@ -225,12 +226,11 @@ def _base(arguments: argparse.Namespace, start: str) -> TrainConfig:
     return preset_config(preset, network, freeze_encoder=frozen)
 
 
-def _corrected(arguments: argparse.Namespace) -> tuple[str, ...]:
-    from napari_nucleiseg.dataset import read_dataset
+def _corrected(dataset: Dataset) -> tuple[str, ...]:
     from napari_nucleiseg.state import read_state
     from napari_nucleiseg.truth import sort_by_truth
 
-    samples = read_dataset(arguments.dataset, table=arguments.table or None).samples
+    samples = dataset.samples
     truths = sort_by_truth(samples, {each.id: read_state(each.folder) for each in samples})
     if not truths.by_hand:
         raise BadInput(
@@ -276,14 +276,14 @@ def _train_by_recipe(arguments: argparse.Namespace) -> int:
         table=arguments.table,
         test_ids=read_ids(arguments.test_ids),
     )
-    skipped = _passed_over(arguments)
+    dataset = _read_dataset(arguments)
     try:
         problems = _follow_recipe(train_by_recipe(request), request.config.epochs)
     except KeyboardInterrupt:
         say("Stopped: there is no model yet; the same command goes on with it.")
         raise
     complain(problems)
-    return SKIPPED if problems or skipped else OK
+    return SKIPPED if problems or dataset.problems else OK
 
 
 def _follow_recipe(training: Generator[Progress], epochs: int) -> list[str]:
