@@ -12,7 +12,7 @@ from napari_nucleiseg.labels import labels_from_maps
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "fit_regions.py"
 fit_regions = SimpleNamespace(**runpy.run_path(str(SCRIPT)))
-APART = DecodeConfig(distance=0.1, min_area=0)
+APART = DecodeConfig(distance=0.1, min_area=1)
 
 
 def two_parts() -> np.ndarray:

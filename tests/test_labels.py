@@ -12,7 +12,7 @@ from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.cuts import Cuts
 from napari_nucleiseg.labels import labels_from_maps
 
-PLAIN = DecodeConfig(foreground=0.5, distance=0.5, border=0.5, min_area=0)
+PLAIN = DecodeConfig(foreground=0.5, distance=0.5, border=0.5, min_area=1)
 
 
 def disc(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
@@ -71,6 +71,24 @@ def test_small_nuclei_are_dropped_by_area() -> None:
     assert labels_from_maps(maps, drop).max() == 1
 
 
+@pytest.mark.parametrize(("radius", "nuclei"), [(4, 13), (12, 12)])
+def test_what_is_a_speck_depends_on_the_nuclei(radius: int, nuclei: int) -> None:
+    """12 px² are a fourth of a small nucleus and a fortieth of a large one."""
+    places = [(y, x) for y in (20, 60, 100) for x in (20, 60, 100, 140)]
+    discs = [disc((130, 190), place, radius) for place in places]
+    maps = maps_of(*discs)
+    maps[60:63, 170:174, :2] = 1
+    assert labels_from_maps(maps, DecodeConfig()).max() == nuclei
+    assert labels_from_maps(maps, DecodeConfig(min_area=1)).max() == 13
+    assert labels_from_maps(maps, DecodeConfig(min_area=20)).max() == 12
+
+
+def test_among_a_few_objects_a_speck_is_one_below_20_px() -> None:
+    maps = np.zeros((40, 40, 3), np.float32)
+    maps[5:9, 5:10, :2] = maps[20:23, 20:26, :2] = 1  # 20 and 18 px²
+    assert labels_from_maps(maps, DecodeConfig()).max() == 1
+
+
 def test_uint8_and_float_maps_give_the_same_labels() -> None:
     maps = (two_touching() * 255).round().astype(np.uint8)
     as_float = labels_from_maps(maps.astype(np.float32) / 255, PLAIN)
@@ -112,14 +130,14 @@ def test_as_many_nuclei_as_the_distance_has_h_maxima(rise: float) -> None:
     """The levels are a tenth apart, so up to a tenth more than the rise may be needed."""
     maps = many_discs(0)
     most, least = (count_h_maxima(maps[..., 1], each) for each in (rise, rise + 0.11))
-    found = labels_from_maps(maps, DecodeConfig(distance=rise, min_area=0)).max()
+    found = labels_from_maps(maps, DecodeConfig(distance=rise, min_area=1)).max()
     assert 40 < least <= found <= most
 
 
 def test_a_smaller_rise_parts_more() -> None:
     maps = many_discs(1)
     counts = [
-        labels_from_maps(maps, DecodeConfig(distance=rise, min_area=0)).max()
+        labels_from_maps(maps, DecodeConfig(distance=rise, min_area=1)).max()
         for rise in (0.1, 0.3, 0.7)
     ]
     assert counts[0] > counts[1] > counts[2]
@@ -151,7 +169,7 @@ def test_parts_of_one_nucleus_are_merged() -> None:
     """Two peaks in one disc, with a shallow valley between them."""
     maps = maps_of(np.sqrt(disc((60, 60), (30, 30), 16)))
     maps[:, 29:32, 1] = np.clip(maps[:, 29:32, 1] - 0.3, 0, 1)
-    apart = DecodeConfig(distance=0.1, min_area=0)
+    apart = DecodeConfig(distance=0.1, min_area=1)
     assert labels_from_maps(maps, apart).max() == 2
     assert labels_from_maps(maps, dataclasses.replace(apart, merge=0.7)).max() == 1
 
@@ -159,7 +177,7 @@ def test_parts_of_one_nucleus_are_merged() -> None:
 def test_what_is_hardly_a_nucleus_is_dropped() -> None:
     maps = maps_of(disc((40, 80), (20, 20), 12), 0.6 * disc((40, 80), (20, 60), 12))
     maps[:, 40:, 0] *= 0.6
-    keeping = DecodeConfig(distance=0.2, min_area=0)
+    keeping = DecodeConfig(distance=0.2, min_area=1)
     assert labels_from_maps(maps, keeping).max() == 2
     found = labels_from_maps(maps, dataclasses.replace(keeping, confidence=0.45))
     assert found.max() == 1

@@ -8,15 +8,15 @@ from napari_nucleiseg.region_merging import likelihood, relative_size
 from napari_nucleiseg.regions import Regions, ellipse
 
 WEIGHTS: dict[str, float] = {
-    "size": 0.2839,
-    "foreground": 8.98,
-    "distance": 1.395,
-    "border": -3.683,
-    "peak": 5.138,
-    "filled": 8.136,
-    "elongation": 0.574,
-    "at edge": 0.1967,
-    "constant": -17.85,
+    "size": 0.288,
+    "foreground": 8.989,
+    "distance": 1.358,
+    "border": -3.658,
+    "peak": 5.174,
+    "filled": 8.137,
+    "elongation": 0.567,
+    "at edge": 0.1902,
+    "constant": -17.87,
 }
 """Of `confidence_features`, and a constant."""
 

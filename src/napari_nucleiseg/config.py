@@ -136,7 +136,12 @@ class DecodeConfig(Config):
         step=0.01,
     )
     min_area: int = parameter(
-        20, "Smaller objects are dropped.", low=0, high=10_000, step=1, unit="px²"
+        0,
+        "Smaller objects are dropped. 0 estimates it: 20 px², less where the nuclei are small.",
+        low=0,
+        high=10_000,
+        step=1,
+        unit="px²",
     )
 
 

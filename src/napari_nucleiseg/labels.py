@@ -19,6 +19,9 @@ LEVELS = tuple(range(26, 230, 26))
 """Depths, in steps of a tenth, at which a nucleus may fall apart into several."""
 
 _MIN_SEED = 5  # px²: a smaller peak is noise
+# What is smaller than this [px²], and than this share of a typical nucleus, is a speck.
+_SPECK_AREA, _SPECK_SHARE = 20, 0.15
+_ENOUGH = 8  # objects that tell what is typical
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
@@ -43,7 +46,7 @@ def labels_from_maps(
         Foreground, normalised inner distance and border between touching nuclei;
         0 to 255 when uint8, else in [0, 1].
     config : DecodeConfig
-        All of it. Parts below `min_area` are dropped before others are merged.
+        All of it. Parts below `min_area`, or specks, are dropped before others are merged.
     cuts : Cuts, optional
         Given again with the same maps, it saves some of the work; the labels are the same.
 
@@ -271,7 +274,20 @@ def _tidy(labels: np.ndarray, min_area: int) -> None:
         found = np.full(count, labels.size, np.int64)
         found[numbers[::-1]] = starts[::-1] + start
         np.minimum(first, found, out=first)
-    kept = np.flatnonzero(areas >= max(min_area, 1))
+    kept = np.flatnonzero(areas >= (min_area or _smallest(areas)))
     lookup = np.zeros(count, np.int32)
     lookup[kept[np.argsort(first[kept], kind="stable")]] = np.arange(1, len(kept) + 1)
     look_up(lookup, labels, out=labels)
+
+
+def _smallest(areas: np.ndarray) -> float:
+    """Estimate the area [px²] of the smallest nucleus from the (n,) areas of objects.
+
+    Typical is the nucleus in which the median pixel lies: many specks hardly change it.
+    """
+    areas = np.sort(areas[areas >= _MIN_SEED])
+    if len(areas) < _ENOUGH:
+        return _SPECK_AREA
+    pixels = np.cumsum(areas)
+    typical = areas[np.searchsorted(pixels, pixels[-1] / 2)]
+    return float(np.clip(_SPECK_SHARE * typical, _MIN_SEED, _SPECK_AREA))

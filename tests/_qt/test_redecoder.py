@@ -27,7 +27,7 @@ def test_labels_arrive_in_the_thread_of_the_window(owner: QObject, qtbot: QtBot)
     decoder = Redecoder(owner, pytest.fail)
     decoder.ask(
         MAPS,
-        DecodeConfig(min_area=0),
+        DecodeConfig(min_area=1),
         lambda labels: shown.append((labels.max(), threading.current_thread())),
     )
     qtbot.waitUntil(lambda: not decoder.is_busy)
