@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from gates import GatedPredictor
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QApplication
 from squares import EDGE, squares, write_sample
 from tiny_models import write_tiny_model
 
@@ -99,7 +100,7 @@ def window(viewer: Any, tmp_path: Path, qtbot: QtBot) -> Iterator[Window]:
 
 def move_slider(window: Window, name: str, value: float) -> None:
     control = window.dock.thresholds.control(name)
-    control.slider.setValue(control._scale.notch(value))
+    control.slider.setSliderPosition(control._scale.notch(value))
 
 
 def paint(window: Window, point: tuple[int, int], label: int) -> None:
@@ -207,6 +208,36 @@ def test_a_slider_is_drawn_with_the_labels_that_follow_it(
     assert not window.dock.thresholds.updatesEnabled()
     window.settle()
     assert window.dock.thresholds.updatesEnabled()
+
+
+class Paints(QObject):
+    """Counts how often a widget is drawn."""
+
+    times = 0
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        self.times += event.type() == QEvent.Type.Paint
+        return False
+
+
+def test_a_slider_that_is_moved_is_not_drawn_before_the_hold(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thresholds, paints = window.dock.thresholds, Paints()
+    monkeypatch.setattr(window.dock._blink, "start", lambda: None)
+    monkeypatch.setattr(window.dock, "_redecode", lambda: True)  # nor any labels
+    thresholds.control("foreground").slider.installEventFilter(paints)
+    thresholds.setParent(None)
+    thresholds.show()
+    window.until(lambda: paints.times > 0)
+    QApplication.processEvents()
+    before = paints.times
+    move_slider(window, "foreground", 0.9)
+    for _ in range(5):
+        QApplication.processEvents()
+    assert paints.times == before
+    window.dock._blink.end()
+    window.until(lambda: paints.times > before)
 
 
 def test_a_slider_without_maps_waits_for_the_next_run(window: Window) -> None:
@@ -656,7 +687,7 @@ def test_a_diameter_reaches_the_network(window: Window) -> None:
 
 
 def test_fine_detail_reaches_the_network_and_outlives_a_measurement(window: Window) -> None:
-    box = window.dock.prediction.control("detail").box
+    box = window.dock.prediction.control("detail").native
     assert not box.isChecked()
     box.setChecked(True)
     assert window.session.predict_config == PredictConfig(detail=True)

@@ -1,26 +1,22 @@
-"""Controls for one parameter of a config: a box, a slider, a check box or a list."""
+"""Controls for one parameter of a config: a box, a slider, a check box or a list.
+
+All are value widgets of magicgui: `value` and `changed`, and `native` for the layout. Those of
+numbers hold a box and a slider of Qt: magicgui's `SpinBox` shows no unit, its `FloatSpinBox`
+shows 0.002 as 0.0020000, and its sliders take no other box beside them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QAbstractSlider,
-    QAbstractSpinBox,
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QHBoxLayout,
-    QSlider,
-    QSpinBox,
-    QWidget,
-)
-
-from napari_nucleiseg._qt.leaves_letters import LeavesLetters
+from magicgui.widgets import CheckBox, ComboBox
+from magicgui.widgets.bases import BaseValueWidget, ValuedContainerWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSlider, QSpinBox
+from superqt.utils import signals_blocked
 
 Field: TypeAlias = dataclasses.Field[Any]
 _NOTCHES = 1000
@@ -28,21 +24,7 @@ _NOTCHES = 1000
 _BOX_WIDTH = 88
 
 
-class Control(QWidget):
-    """One parameter: shows a value and says when the person changed it."""
-
-    changed = Signal(object)
-
-    def value(self) -> Any:
-        """Read the value, of the parameter's type."""
-        raise NotImplementedError
-
-    def set_value(self, value: Any) -> None:
-        """Show a value; `changed` stays silent."""
-        raise NotImplementedError
-
-
-def control_for(field: Field, sliders: Collection[str] | None) -> Control:
+def control_for(field: Field, sliders: Collection[str] | None) -> BaseValueWidget[Any]:
     """Make the control of a parameter.
 
     Parameters
@@ -55,7 +37,7 @@ def control_for(field: Field, sliders: Collection[str] | None) -> Control:
 
     Returns
     -------
-    Control
+    BaseValueWidget
 
     Raises
     ------
@@ -63,18 +45,15 @@ def control_for(field: Field, sliders: Collection[str] | None) -> Control:
         If no control shows a parameter of its type.
     """
     if isinstance(field.default, bool):
-        return _Check()
+        return CheckBox()
     if field.metadata["choices"]:
-        return _Choice(field.metadata["choices"])
+        return ComboBox(choices=field.metadata["choices"])
     if not isinstance(field.default, (int, float)):
         raise TypeError(f"{field.name} is a {type(field.default).__name__}: no control shows it.")
     box = _box_for(field)
     ranged = all(field.metadata[key] is not None for key in ("low", "high", "step"))
     wanted = ranged if sliders is None else field.name in sliders
     return _NumberWithSlider(box, field) if wanted else _Number(box)
-
-
-# --- numbers
 
 
 class _FloatBox(QDoubleSpinBox):
@@ -136,38 +115,25 @@ def _digits(number: float) -> int:
     return max(0, -int(exponent))
 
 
-class _Number(Control):
+class _Number(ValuedContainerWidget[float]):
     def __init__(self, box: QSpinBox | QDoubleSpinBox) -> None:
-        super().__init__()
+        super().__init__(layout="horizontal", labels=False)
+        self.margins = 0, 0, 0, 0
         self.box = box
-        self._row = _row(self, box)
-        self.setFocusProxy(box)
+        self.native.layout().addWidget(box, stretch=1)
+        self.native.setFocusProxy(box)
         box.valueChanged.connect(self._on_box_changed)
         # Out of the field, where letters are keys again.
         box.lineEdit().returnPressed.connect(box.clearFocus)
 
-    def value(self) -> float:
+    def get_value(self) -> float:
         return self.box.value()
 
     def set_value(self, value: float) -> None:
-        self.box.blockSignals(True)
         self.box.setValue(value)
-        self.box.blockSignals(False)
 
     def _on_box_changed(self, value: float) -> None:
         self.changed.emit(value)
-
-
-class Slider(QSlider):
-    """A slider that tells of a move before it asks to be drawn anew."""
-
-    about_to_move = Signal()
-
-    def sliderChange(self, change: QAbstractSlider.SliderChange) -> None:  # noqa: N802 - Qt's name
-        """Take up a change of value, range or direction; Qt calls it."""
-        if change == QAbstractSlider.SliderChange.SliderValueChange:
-            self.about_to_move.emit()
-        super().sliderChange(change)
 
 
 class _NumberWithSlider(_Number):
@@ -177,14 +143,15 @@ class _NumberWithSlider(_Number):
         super().__init__(box)
         low, high, step = (field.metadata[key] for key in ("low", "high", "step"))
         self._scale = _Scale(low, high, step)
-        self.slider = Slider(Qt.Orientation.Horizontal)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, self._scale.notches)
         self.slider.setPageStep(max(1, self._scale.notches // 10))
         # The slider does what the box's arrows would do, and needs their place.
         box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         box.setFixedWidth(_BOX_WIDTH)
-        self._row.insertWidget(0, self.slider, stretch=1)
-        self._row.setStretch(1, 0)
+        row = self.native.layout()
+        row.insertWidget(0, self.slider, stretch=1)
+        row.setStretch(1, 0)
         self._show_on_slider(box.value())
         self.slider.valueChanged.connect(self._on_slider_changed)
 
@@ -193,9 +160,8 @@ class _NumberWithSlider(_Number):
         self._show_on_slider(value)
 
     def _show_on_slider(self, value: float) -> None:
-        self.slider.blockSignals(True)
-        self.slider.setValue(self._scale.notch(value))
-        self.slider.blockSignals(False)
+        with signals_blocked(self.slider):
+            self.slider.setValue(self._scale.notch(value))
 
     def _on_box_changed(self, value: float) -> None:
         self._show_on_slider(value)
@@ -203,8 +169,8 @@ class _NumberWithSlider(_Number):
 
     def _on_slider_changed(self, notch: int) -> None:
         before = self.box.value()
-        value = type(before)(self._scale.value(notch))
-        super().set_value(value)
+        with signals_blocked(self.box):
+            self.box.setValue(type(before)(self._scale.value(notch)))
         if self.box.value() != before:
             self.changed.emit(self.box.value())
 
@@ -229,50 +195,3 @@ class _Scale:
     def notch(self, value: float) -> int:
         share = (value - self._low) / (self._high - self._low)
         return round(max(0.0, share) ** (1 / self._power) * self.notches)
-
-
-# --- everything else
-
-
-class _Box(LeavesLetters, QComboBox):
-    pass
-
-
-class _Check(Control):
-    def __init__(self) -> None:
-        super().__init__()
-        self.box = QCheckBox()
-        _row(self, self.box)
-        self.box.toggled.connect(self.changed.emit)
-
-    def value(self) -> bool:
-        return bool(self.box.isChecked())
-
-    def set_value(self, value: bool) -> None:
-        self.box.blockSignals(True)
-        self.box.setChecked(value)
-        self.box.blockSignals(False)
-
-
-class _Choice(Control):
-    def __init__(self, choices: Iterable[str]) -> None:
-        super().__init__()
-        self.box = _Box()
-        self.box.addItems(list(choices))
-        _row(self, self.box)
-        self.box.currentTextChanged.connect(self.changed.emit)
-
-    def value(self) -> str:
-        return str(self.box.currentText())
-
-    def set_value(self, value: str) -> None:
-        self.box.blockSignals(True)
-        self.box.setCurrentText(value)
-        self.box.blockSignals(False)
-
-
-def _row(control: Control, box: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout(control)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.addWidget(box, stretch=1)
-    return row

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from magicgui.widgets.bases import BaseValueWidget
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -16,7 +17,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_nucleiseg._qt.controls import Control, Field, control_for
+from napari_nucleiseg._qt.controls import Field, control_for
+from napari_nucleiseg._qt.leaves_letters import types_a_sign
 from napari_nucleiseg.config import Config
 
 
@@ -57,10 +59,10 @@ class ConfigForm(QWidget):
     ) -> None:
         super().__init__(parent)
         self._config = config_class()
-        self._controls: dict[str, Control] = {}
+        self._controls: dict[str, BaseValueWidget[Any]] = {}
         # An empty layout is false.
         self._rows = _form_layout(self) if rows is None else rows
-        self._wheel = _WheelGuard(self)
+        self._guard = _Guard(self)
         fields = {each.name: each for each in dataclasses.fields(config_class)}  # type: ignore[arg-type]
         for name in names:
             self._add(fields[name], (labels or {}).get(name) or _words(name), sliders)
@@ -75,22 +77,23 @@ class ConfigForm(QWidget):
     def config(self, config: Any) -> None:
         self._config = config
         for name, control in self._controls.items():
-            control.set_value(getattr(config, name))
+            with control.changed.blocked():
+                control.value = getattr(config, name)
 
-    def control(self, name: str) -> Control:
+    def control(self, name: str) -> BaseValueWidget[Any]:
         """Give the control of one parameter."""
         return self._controls[name]
 
     def _add(self, field: Field, label: str, sliders: Collection[str] | None) -> None:
         control = control_for(field, sliders)
         text = QLabel(label)
-        text.setBuddy(control)
-        for each in (text, control):
+        text.setBuddy(control.native)
+        for each in (text, control.native):
             each.setToolTip(_tooltip(field))
         control.changed.connect(lambda value, name=field.name: self._on_changed(name, value))
-        self._wheel.guard(control)
+        self._guard.watch(control.native)
         self._controls[field.name] = control
-        self._rows.addRow(text, control)
+        self._rows.addRow(text, control.native)
 
     def _on_changed(self, name: str, value: Any) -> None:
         # Only what the person changed: a tuned 0.425 shown as 0.43 stays 0.425.
@@ -135,17 +138,26 @@ def _tooltip(field: Field) -> str:
     return f"{field.metadata['help']} {low:g} to {high:g} {field.metadata['unit']}".rstrip()
 
 
-class _WheelGuard(QObject):
-    """Lets the wheel scroll the dock rather than change a value it happens to pass over."""
+class _Guard(QObject):
+    """Keeps from a control what is not meant for it.
 
-    def guard(self, control: Control) -> None:
-        for each in control.findChildren(QWidget):
+    The wheel scrolls the dock rather than change a value it happens to pass over, and a
+    letter is a key of the canvas rather than the beginning of a choice.
+    """
+
+    def watch(self, control: QWidget) -> None:
+        for each in (control, *control.findChildren(QWidget)):
             if isinstance(each, (QSlider, QAbstractSpinBox, QComboBox)):
                 each.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
                 each.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
+        if event.type() == QEvent.Type.Wheel:
+            goes_on = not watched.hasFocus()
+        elif event.type() == QEvent.Type.KeyPress:
+            goes_on = isinstance(watched, QComboBox) and types_a_sign(event)
+        else:
+            return False
+        if goes_on:
             event.ignore()
-            return True
-        return False
+        return goes_on

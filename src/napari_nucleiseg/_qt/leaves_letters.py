@@ -13,7 +13,12 @@ class LeavesLetters:
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         """Pass a letter on to the dock around it."""
-        if event.text().isprintable() and event.text().strip():
+        if types_a_sign(event):
             event.ignore()
         else:
             super().keyPressEvent(event)  # type: ignore[misc]
+
+
+def types_a_sign(event: QKeyEvent) -> bool:
+    """Tell letters and digits from keys such as Return and the arrows."""
+    return event.text().isprintable() and bool(event.text().strip())

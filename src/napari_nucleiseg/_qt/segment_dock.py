@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QFormLayout,
     QLabel,
     QPushButton,
+    QSlider,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_nucleiseg._qt import canvas
 from napari_nucleiseg._qt.blink import Blink
-from napari_nucleiseg._qt.controls import Slider
 from napari_nucleiseg._qt.device_badge import DeviceBadge
 from napari_nucleiseg._qt.forms import form_for
 from napari_nucleiseg._qt.image_plane import shown_plane
@@ -116,10 +117,11 @@ class SegmentDock(ScrollDock):
         self.choices.insertRow(0, "Model", self.models)
         self.choices.insertRow(1, self.badge)
         self.choices.insertRow(2, "Image", self.source)
-        self.prediction.control("diameter").layout().addWidget(self.measure)
+        self.prediction.control("diameter").native.layout().addWidget(self.measure)
 
     def _explain(self) -> None:
-        self.prediction.control("diameter").box.setSpecialValueText("automatic")
+        diameter = self.prediction.control("diameter").native.findChild(QAbstractSpinBox)
+        diameter.setSpecialValueText("automatic")
         self.measure.setToolTip(
             "Take the median diameter of the nuclei that you have drawn or corrected, else of"
             " all nuclei shown."
@@ -139,8 +141,9 @@ class SegmentDock(ScrollDock):
         self.run_bar.cancelled.connect(self.segmenter.cancel)
         self.segmenter.ended.connect(self._blink.end)
         self.thresholds.changed.connect(self._on_thresholds_moved)
-        for slider in self.thresholds.findChildren(Slider):
-            slider.about_to_move.connect(self._blink.begin)
+        for slider in self.thresholds.findChildren(QSlider):
+            # Qt's word for a move that is neither drawn nor heard yet.
+            slider.actionTriggered.connect(self._blink.begin)
         self.reset.clicked.connect(self._on_reset)
         self.show_maps.toggled.connect(self._on_show_maps)
         self.segmenter.began.connect(self.run_bar.begin)
