@@ -6,7 +6,13 @@ from skimage.draw import ellipse as draw_ellipse
 from skimage.measure import regionprops
 
 from napari_nucleiseg import spans
-from napari_nucleiseg.regions import Regions, ellipse, measure_contacts, measure_regions
+from napari_nucleiseg.regions import (
+    Regions,
+    ellipse,
+    measure_contacts,
+    measure_regions,
+    relative_size,
+)
 
 
 def some_labels(seed: int = 0) -> np.ndarray:
@@ -111,6 +117,13 @@ def test_what_has_bays_is_less_filled() -> None:
     measured = measure_regions(image, np.zeros((60, 60, 3), np.uint8))
     filled, _ = ellipse(measured.area[1:], measured.moments[1:])
     assert filled[0] < 0.8
+
+
+def test_sizes_count_relative_to_the_median_of_the_labels_that_are_used() -> None:
+    labels = np.repeat([0, 1, 2, 2, 2, 4, 4], 10)[None].astype(np.int32)
+    regions = measure_regions(labels, np.zeros((*labels.shape, 3), np.uint8))
+    found = np.exp(relative_size(np.array([10.0, 20.0, 60.0]), regions))
+    np.testing.assert_allclose(found, [0.5, 1, 3])
 
 
 def test_an_empty_image_has_no_regions() -> None:

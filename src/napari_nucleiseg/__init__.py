@@ -13,7 +13,7 @@ samples    folder_entries, layouts, pairing: which files of a folder belong toge
            dataset, sample_table, annotations, merging: samples and their nuclei;
            fields, truth; archive, fetch; synthetic (made images)
 work       sample_files, sample_saving, draft, bring_back: a sample open for correction
-labels     labels (from maps), flooding, numbering, shapes, diameter; regions,
+labels     labels (from maps), flooding, numbering, shapes, diameter; regions, likelihood,
            region_merging, confidence: which regions are one nucleus, or none;
            edits, grow, cuts (corrections); doubts
 scores     matching, metrics, error_map, overlay

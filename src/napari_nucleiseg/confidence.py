@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_nucleiseg.region_merging import likelihood, relative_size
-from napari_nucleiseg.regions import Regions, ellipse
+from napari_nucleiseg.likelihood import likelihood
+from napari_nucleiseg.regions import Regions, ellipse, relative_size
 
 WEIGHTS: dict[str, float] = {
     "size": 0.288,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
-from napari_nucleiseg.regions import Contacts, Regions, ellipse
+from napari_nucleiseg.likelihood import likelihood
+from napari_nucleiseg.regions import Contacts, Regions, ellipse, relative_size
 
 WEIGHTS: dict[str, float] = {
     "size low": -1.575,
@@ -125,14 +125,3 @@ def merge_features(regions: Regions, contacts: Contacts) -> dict[str, np.ndarray
         "filled loss": (filled * area)[contacts.pairs].sum(axis=1) / both - filled_both,
         "elongation both": elongation_both,
     }
-
-
-def relative_size(area: np.ndarray, regions: Regions) -> np.ndarray:
-    """Give the logarithm of areas [px²] over the median area of the regions."""
-    return np.log(np.maximum(area, 1) / np.median(regions.area[regions.area > 0]))
-
-
-def likelihood(features: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
-    """Give the (n,) float64 likelihoods of a logistic regression, in [0, 1]."""
-    logits = weights["constant"] + sum(weights[name] * each for name, each in features.items())
-    return np.asarray(expit(logits))

@@ -106,6 +106,11 @@ def ellipse(area: np.ndarray, moments: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return area / (4 * np.pi * np.sqrt(wide * narrow)), np.log(wide / narrow) / 2
 
 
+def relative_size(area: np.ndarray, regions: Regions) -> np.ndarray:
+    """Give the logarithm of areas [px²] over the median area of the regions."""
+    return np.log(np.maximum(area, 1) / np.median(regions.area[regions.area > 0]))
+
+
 # --- measuring
 
 
