@@ -21,7 +21,8 @@ models     models, model_check, onnx_check, weights_file, self_test; device:
            folders of models, from strangers too, and what they run on
 maps       predictor, runner, tiles: maps of an image of any size
 nn         networks, training, export: the only package that knows Keras
-jobs       predicting and evaluating as generators of progress; prediction_files
+jobs       predicting and evaluating as generators of progress; drawn_errors: evaluating
+           that also draws; prediction_files
 training   training_packages, presets, free_memory, splits, learned, run_folder,
            run_record, encoders, train_job, recipe_job, h5_job, runs, comparison
 info       versions, devices and folders

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -30,19 +27,20 @@ from napari_nucleiseg._qt.score_table import ScoreTable
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
 from napari_nucleiseg._qt.wrapped_label import WrappedLabel
+from napari_nucleiseg.drawn_errors import PackedErrors, evaluate_drawn
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.learned import warn_of_known
+from napari_nucleiseg.metrics import AT_50_70_90
 from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.session import Session, session_for
 from napari_nucleiseg.truth import sort_by_truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import napari.viewer
 
-    from napari_nucleiseg.config import PredictConfig
     from napari_nucleiseg.layouts import Sample
 
 ALL, BY_HAND, TEST = "All with masks", "Corrected and approved", "Test images"
@@ -84,7 +82,7 @@ class EvaluateDock(ScrollDock):
         self._session = session or session_for(viewer)
         self._layers = layers_for(viewer, self._session)
         self._errors = ErrorLayer(viewer, self._layers)
-        self._drawn: dict[str, _Packed] = {}
+        self._drawn: dict[str, PackedErrors] = {}
         self._problems: list[str] = []
         self._job: JobHandle | None = None
         self._model: Model | None = None
@@ -287,40 +285,6 @@ class EvaluateDock(ScrollDock):
         self._errors.remove()
 
 
-class _Packed:
-    """An error map, which is mostly empty, in a few hundred bytes."""
-
-    def __init__(self, drawn: np.ndarray) -> None:
-        self._shape, self._data = drawn.shape, zlib.compress(drawn.tobytes(), 1)
-
-    def unpack(self) -> np.ndarray:
-        return np.frombuffer(zlib.decompress(self._data), np.uint8).reshape(self._shape).copy()
-
-
-def evaluate_drawn(
-    model: Model, samples: list[Sample], config: PredictConfig
-) -> Iterator[Progress]:
-    """Evaluate a model as `jobs.evaluate` does, with the errors drawn.
-
-    Yields
-    ------
-    Progress
-        Those of kind "sample" hold "id" and "drawn", the packed error map.
-    """
-    # They bring ONNX Runtime and scikit-image, which no dock should wait for when it opens.
-    from napari_nucleiseg.error_map import error_map
-    from napari_nucleiseg.jobs import evaluate
-    from napari_nucleiseg.predictor import Predictor
-
-    for step in evaluate(samples, Predictor(model), config, model.decode):
-        if step.kind == "sample":
-            drawn = error_map(step.values["labels_true"], step.values["labels_pred"])
-            values = {"id": step.values["id"], "drawn": _Packed(drawn)}
-            yield replace(step, values=values)
-        else:
-            yield step
-
-
 def _replace_entries(box: QComboBox, entries: Mapping[str, str]) -> None:
     """Show other texts by their data, in place: a list that is open stays as it is."""
     for row in reversed(range(box.count())):
@@ -334,15 +298,17 @@ def _replace_entries(box: QComboBox, entries: Mapping[str, str]) -> None:
 
 
 def _row(image: dict[str, Any]) -> tuple[str, float, float, int, int]:
-    return image["id"], image["ap"][0], image["mean_ap"], image["n_true"], image["n_pred"]
+    ap_50 = image["ap"][AT_50_70_90[0]]
+    return image["id"], ap_50, image["mean_ap"], image["n_true"], image["n_pred"]
 
 
 def _in_words(summary: dict[str, Any]) -> dict[str, str]:
     mean, pooled = summary["mean"], summary["pooled"]
+    ap_50, ap_70, ap_90 = (mean["ap"][place] for place in AT_50_70_90)
     scores = {
-        "AP .5": mean["ap"][0],
-        "AP .7": mean["ap"][4],
-        "AP .9": mean["ap"][8],
+        "AP .5": ap_50,
+        "AP .7": ap_70,
+        "AP .9": ap_90,
         "Mean AP": mean["mean_ap"],
         "F1": mean["f1"],
         "Dice": mean["dice"],
