@@ -15,7 +15,7 @@ from napari_nucleiseg import dataset, train_job
 from napari_nucleiseg.cli import main
 from napari_nucleiseg.presets import Preset, preset_config
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.run_record import writing_alone
+from napari_nucleiseg.run_checks import writing_alone
 from napari_nucleiseg.state import SampleState, Status, write_state
 from napari_nucleiseg.train_job import TrainRequest
 

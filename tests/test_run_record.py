@@ -3,31 +3,22 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from squares import squares, write_sample
+from three_samples import three_samples
 
 from napari_nucleiseg.config import TrainConfig
-from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.layouts import Sample
-from napari_nucleiseg.nn.augment import NO_NUCLEI
+from napari_nucleiseg.run_checks import writing_alone
 from napari_nucleiseg.run_folder import RUN, SPLIT
-from napari_nucleiseg.run_record import (
-    Request,
-    keep_record,
-    note_newcomers,
-    typical_diameter,
-    writing_alone,
-)
+from napari_nucleiseg.run_record import keep_record, note_newcomers
+from napari_nucleiseg.run_request import Request
 
 
 @pytest.fixture
 def samples(tmp_path: Path) -> tuple[Sample, ...]:
-    for number, name in enumerate("abc"):
-        write_sample(tmp_path / "cells" / name, squares((64, 64), (5, 5 + number)), masks=True)
-    return read_dataset(tmp_path / "cells").samples
+    return three_samples(tmp_path / "cells")
 
 
 @pytest.fixture
@@ -46,40 +37,6 @@ def test_a_run_is_split_once(samples: tuple[Sample, ...], request_to_train: Requ
     assert record(request_to_train, SPLIT) == {"train": ["c", "a"], "validation": ["b"], "test": []}
     again = keep_record(request_to_train, samples, lambda: pytest.fail("it was split before"))
     assert again == first
-
-
-def test_the_record_tells_how_and_on_what_without_paths(
-    samples: tuple[Sample, ...], request_to_train: Request, tmp_path: Path
-) -> None:
-    split = {"train": samples[:2], "validation": samples[2:]}
-    keep_record(dataclasses.replace(request_to_train, start="/models/old"), samples, lambda: split)
-    told = record(request_to_train, RUN)
-    assert (told["dataset"], told["start"]) == ("cells", "old")
-    assert told["config"]["steps"] == 5
-    assert told["split"] == {"train": ["a", "b"], "validation": ["c"]}
-    sizes = {each.id: each.image_path.stat().st_size for each in samples[:2]}
-    assert told["image_bytes"] == sizes, "by these what it learned from is found again"
-    assert "numpy" in told["versions"]
-    assert str(tmp_path) not in json.dumps(told)
-
-
-def test_the_record_tells_whether_the_images_are_the_same(
-    samples: tuple[Sample, ...], request_to_train: Request
-) -> None:
-    def hash_now() -> str:
-        keep_record(request_to_train, samples, lambda: {"train": samples, "validation": ()})
-        return record(request_to_train, RUN)["data_sha256"]
-
-    before = hash_now()
-    assert hash_now() == before
-    mask = samples[0].mask_paths[0]
-    mask.write_bytes(mask.read_bytes() + b" ")
-    assert hash_now() != before
-
-
-def test_images_without_nuclei_say_nothing_of_the_diameter() -> None:
-    assert typical_diameter([40.0, None, 10.0, None, 20.0]) == 20.0
-    assert typical_diameter([None]) == typical_diameter([]) == NO_NUCLEI
 
 
 def test_a_run_of_another_dataset_is_refused(
@@ -114,54 +71,36 @@ def test_a_folder_of_somebody_else_in_the_models_place_is_refused_before_anythin
     assert [each.name for each in theirs.parent.iterdir()] == ["model"]
 
 
-def test_one_training_at_a_time_writes_to_a_run(tmp_path: Path) -> None:
-    out = tmp_path / "runs" / "one"
-    with (
-        writing_alone(out),
-        pytest.raises(BadInput, match="one is being trained by"),
-        writing_alone(out),
-    ):
-        pytest.fail("two trainings write")
-    assert not out.exists(), "nothing was written"
-    out.mkdir()
-    with writing_alone(out):
-        pass
-    assert out.is_dir()
-
-
-def test_a_file_is_no_folder_for_a_run(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text("mine")
-    with pytest.raises(BadInput, match="name another path"), writing_alone(tmp_path / "run"):
-        pytest.fail("it was trained")
-    assert (tmp_path / "run").read_text() == "mine"
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["run.json", "report.json", "curves.csv", "checkpoints", "model", "a.tif", "images"],
-)
-def test_a_folder_where_no_run_was_begun_is_not_written_over(
-    samples: tuple[Sample, ...], request_to_train: Request, name: str
-) -> None:
-    out = Path(request_to_train.out)
-    out.mkdir(parents=True)
-    if "." in name:
-        (out / name).write_text("mine")
-    else:
-        (out / name).mkdir()
-    with pytest.raises(BadInput, match=f"holds {name} but no split.json.*name another"):
-        keep_record(request_to_train, samples, lambda: pytest.fail("it was split"))
-    assert [each.name for each in out.iterdir()] == [name]
-
-
-def test_a_run_may_begin_beside_its_log(
+def test_a_folder_where_no_run_was_begun_stays_as_it_is(
     samples: tuple[Sample, ...], request_to_train: Request
 ) -> None:
     out = Path(request_to_train.out)
     out.mkdir(parents=True)
-    (out / "log.txt").write_text("begun by the scheduler")
-    keep_record(request_to_train, samples, lambda: {"train": samples, "validation": ()})
-    assert (out / SPLIT).exists()
+    (out / RUN).write_text("mine")
+    with pytest.raises(BadInput, match=r"no run was begun there"):
+        keep_record(request_to_train, samples, lambda: pytest.fail("it was split"))
+    assert [each.name for each in out.iterdir()] == [RUN]
+    assert (out / RUN).read_text() == "mine"
+
+
+def test_how_a_run_was_begun_stays_written_once_something_was_learned(
+    samples: tuple[Sample, ...], request_to_train: Request
+) -> None:
+    def keep(**changes: str) -> str:
+        changed = dataclasses.replace(request_to_train, **changes)
+        keep_record(changed, samples, lambda: {"train": samples, "validation": ()})
+        return record(request_to_train, RUN)["start"]
+
+    assert keep(start="/models/old") == "old"
+    assert keep(start="/models/older") == "older", "nothing was learned yet"
+    checkpoints = Path(request_to_train.out) / "checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "CURRENT").write_text("step-00000005")
+    with pytest.raises(BadInput, match="begun with other values of: start"):
+        keep(start="/models/old")
+    assert keep(start="/elsewhere/older") == "older"
+    (Path(request_to_train.out) / RUN).write_text("[]")
+    assert keep(start="older") == "older", "what is damaged is written anew"
 
 
 def test_images_that_came_since_a_run_was_begun_are_counted(
@@ -201,34 +140,6 @@ def test_a_split_that_is_none_is_refused(
     (out / SPLIT).write_bytes(content)
     with pytest.raises(BadInput, match=r"split\.json does not tell.*another folder"):
         keep_record(request_to_train, samples, lambda: pytest.fail("it was split before"))
-
-
-def test_what_was_learned_is_not_gone_on_with_from_another_start_or_config(
-    samples: tuple[Sample, ...], request_to_train: Request
-) -> None:
-    def keep(**changes: Any) -> None:
-        changed = dataclasses.replace(request_to_train, **changes)
-        keep_record(changed, samples, lambda: {"train": samples, "validation": ()})
-
-    keep(start="/models/old")
-    keep(start="/models/older")  # nothing was learned yet
-    checkpoints = Path(request_to_train.out) / "checkpoints"
-    checkpoints.mkdir()
-    (checkpoints / "CURRENT").write_text("step-00000005")
-    before = record(request_to_train, RUN)
-    with pytest.raises(BadInput, match=r"other values of: start \(older, now old\);"):
-        keep(start="/models/old")
-    with pytest.raises(BadInput, match=r"steps \(5, now 6\), start \(older, now nothing\);"):
-        keep(config=TrainConfig(steps=6))
-    assert record(request_to_train, RUN) == before
-    keep(start="/elsewhere/older")
-
-    del before["config"]["share_of_new"]
-    (Path(request_to_train.out) / RUN).write_text(json.dumps(before))
-    keep(start="older")  # a parameter that was not there yet had its default
-    (Path(request_to_train.out) / RUN).write_text("[]")
-    keep(start="older")
-    assert record(request_to_train, RUN)["start"] == "older"
 
 
 def test_nothing_to_train_on_is_refused_before_anything_is_written(

@@ -23,8 +23,10 @@ maps       predictor, runner, tiles: maps of an image of any size
 nn         networks, training, export: the only package that knows Keras
 jobs       predicting and evaluating as generators of progress; drawn_errors: evaluating
            that also draws; prediction_files
-training   training_packages, presets, free_memory, splits, learned, run_folder,
-           run_record, encoders, train_job, recipe_job, h5_job, runs, comparison
+training   training_packages, presets, free_memory; splits, learned, encoders, examples:
+           what is learned from; run_folder, run_request, run_checks, run_description,
+           run_record: a run on the disk; trained_model; train_job, recipe_job, h5_job;
+           runs, comparison
 info       versions, devices and folders
 engine     engine, engine_jobs, engine_process, engine_child, engine_wire:
            the child process for jobs that need Keras

@@ -1,8 +1,8 @@
 """Training runs on the disk: begun, interrupted, finished, kept.
 
 A run is a folder beside the person's models. It can be gone on with until a person has
-decided whether its model is used; what is in it besides the request belongs to `run_record` and
-`nn.run_files`.
+decided whether its model is used; what is in it besides the request belongs to `run_record`,
+`trained_model` and `nn.run_files`.
 """
 
 from __future__ import annotations

@@ -16,19 +16,14 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.examples import read_examples, typical_diameter
 from napari_nucleiseg.learned import held_out_by, known_to
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.run_checks import writing_alone
 from napari_nucleiseg.run_folder import DECIDED, STOPPED
-from napari_nucleiseg.run_record import (
-    Request,
-    keep_record,
-    note_newcomers,
-    read_examples,
-    typical_diameter,
-    write_trained,
-    writing_alone,
-)
+from napari_nucleiseg.run_record import keep_record, note_newcomers
+from napari_nucleiseg.run_request import Request
 from napari_nucleiseg.splits import (
     OLD,
     TRAIN,
@@ -38,6 +33,7 @@ from napari_nucleiseg.splits import (
     split_samples,
     with_truth,
 )
+from napari_nucleiseg.trained_model import write_trained
 from napari_nucleiseg.training_packages import require_packages
 
 IMAGENET = "imagenet"
