@@ -21,7 +21,7 @@ from pathlib import Path
 
 from napari_nucleiseg.dataset import read_dataset, read_sample_image
 from napari_nucleiseg.fields import Edges, edges_of, find_fields, neighbours
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.splits import split_test
 
 Pair = tuple[str, str]

@@ -37,12 +37,12 @@ from napari_nucleiseg.config import PredictConfig, TrainConfig
 from napari_nucleiseg.dataset import read_dataset, read_sample_image
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.overlay import encode_png
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.presets import Preset, preset_config
 from napari_nucleiseg.run_folder import MODEL
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.splits import MOST_OLD
 from napari_nucleiseg.train_job import TrainRequest, train
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from napari_nucleiseg.dataset import Dataset, read_dataset, read_labels
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 
 
 def nuclei_of(sample: Sample) -> int:

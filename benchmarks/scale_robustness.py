@@ -15,10 +15,10 @@ from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.config import PredictConfig
 from napari_nucleiseg.dataset import read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.labels import labels_from_maps
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import Scores, scores
 from napari_nucleiseg.models import find_model
 from napari_nucleiseg.predictor import Predictor
+from napari_nucleiseg.sample import Sample
 
 
 def score_at(sample: Sample, predictor: Predictor, zoom: float) -> Scores:

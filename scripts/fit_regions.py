@@ -22,10 +22,10 @@ from napari_nucleiseg import confidence, region_merging
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.labels import labels_from_maps
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.regions import Contacts, Regions, measure_contacts, measure_regions
+from napari_nucleiseg.sample import Sample
 
 IOU = np.arange(0.5, 0.91, 0.05)
 RISE, MERGE = 0.1, 0.7  # at which regions are made, and merged before their confidence is fitted

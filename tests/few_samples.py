@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from squares import squares, write_sample
 
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.sample_files import Opened, open_sample
 from napari_nucleiseg.sample_saving import Work
 from napari_nucleiseg.state import Status

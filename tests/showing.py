@@ -7,7 +7,7 @@ from typing import Any
 from pytestqt.qtbot import QtBot
 
 from napari_nucleiseg._qt.layers import SampleLayers
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 
 FIRST, SECOND = 0, 1
 

@@ -15,9 +15,9 @@ from napari_nucleiseg.comparison import Comparison, Judged, compare, foresee, he
 from napari_nucleiseg.config import DecodeConfig, PredictConfig, TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import scores
 from napari_nucleiseg.models import Model, write_model
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.truth import Truths
 
 SHAPE = (EDGE, EDGE)

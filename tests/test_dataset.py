@@ -25,7 +25,7 @@ from napari_nucleiseg.dataset import (
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.label_files import write_label_image
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 
 SHAPE = (24, 32)
 IMAGE = np.random.default_rng(0).integers(0, 200, SHAPE, dtype=np.uint8)

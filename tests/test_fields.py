@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from napari_nucleiseg.fields import edges_of, find_fields, neighbours
-from napari_nucleiseg.layouts import Sample, find_samples
+from napari_nucleiseg.sample import Sample
+from napari_nucleiseg.sample_search import find_samples
 
 
 def field_of_view(seed: int, height: int = 192, width: int = 192) -> np.ndarray:

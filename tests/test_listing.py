@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from napari_nucleiseg.dataset import Dataset
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.listing import (
     Query,
     Shown,
@@ -16,6 +15,7 @@ from napari_nucleiseg.listing import (
     known_count,
     shown_status,
 )
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.sample_files import OpenDataset
 from napari_nucleiseg.session import Session
 from napari_nucleiseg.state import SampleState, Status

@@ -7,9 +7,9 @@ import pytest
 from three_samples import three_samples
 
 from napari_nucleiseg.config import TrainConfig
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.run_description import describe
 from napari_nucleiseg.run_request import Request
+from napari_nucleiseg.sample import Sample
 
 
 @pytest.fixture

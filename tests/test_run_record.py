@@ -9,11 +9,11 @@ from three_samples import three_samples
 
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.run_checks import writing_alone
 from napari_nucleiseg.run_folder import RUN, SPLIT
 from napari_nucleiseg.run_record import keep_record, note_newcomers
 from napari_nucleiseg.run_request import Request
+from napari_nucleiseg.sample import Sample
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from twelve_samples import SHAPE, base_model, ids, samples_of, write_cells
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.fields import find_fields
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import held_out_by
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.splits import (
     MOST_OLD,
     judges,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.state import SampleState, Status
 from napari_nucleiseg.truth import sort_by_truth
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from squares import squares, write_sample
 
 from napari_nucleiseg.dataset import read_dataset
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 
 
 def three_samples(folder: Path) -> tuple[Sample, ...]:

@@ -12,8 +12,8 @@ from squares import squares, write_sample
 from tiny_models import write_tiny_model
 
 from napari_nucleiseg.dataset import read_dataset
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.models import Model
+from napari_nucleiseg.sample import Sample
 
 SHAPE = (64, 64)
 

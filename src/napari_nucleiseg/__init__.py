@@ -9,9 +9,9 @@ writing    atomic, folder_swap, json_files: whole or not at all
 files      decoders, images, spans; label_files, mask_files, mask_png
 saving     state, storage, recovery, lock: what is written, so that nothing is lost;
            prediction_notes: what tells a prediction from a drawing
-samples    folder_entries, layouts, pairing: which files of a folder belong together;
-           dataset, sample_table, annotations, merging: samples and their nuclei;
-           fields, truth; archive, fetch; synthetic (made images)
+samples    sample: what one is; folder_entries, pairing, layouts, sample_search: which files
+           belong together, and where; dataset, sample_table, annotations, merging: samples
+           and their nuclei; fields, truth; archive, fetch; synthetic (made images)
 work       sample_files, sample_saving, draft, bring_back: a sample open for correction
 labels     labels (from maps), flooding, numbering, shapes, diameter; regions, likelihood,
            region_merging, confidence: which regions are one nucleus, or none;

@@ -13,9 +13,9 @@ from napari_nucleiseg.atomic import keep_copy, saving, set_aside
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import read_image_size
 from napari_nucleiseg.label_files import read_label_tif
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.lock import DatasetLock
 from napari_nucleiseg.recovery import has_unsaved
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.state import LABELS, SampleState, read_state
 from napari_nucleiseg.storage import PREDICTION, read_prediction, save_labels, write_prediction
 

@@ -14,8 +14,8 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.pairing import composed
 
 if TYPE_CHECKING:
-    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.progress import Progress
+    from napari_nucleiseg.sample import Sample
 
 OK, FAILED, WRONG_USAGE, SKIPPED, INTERRUPTED = 0, 1, 2, 3, 130
 C = TypeVar("C", bound=Config)

@@ -26,7 +26,7 @@ from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.errors import BadInput
 
 if TYPE_CHECKING:
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
 
 
 def add_evaluate(commands: Any) -> None:

@@ -27,9 +27,9 @@ from napari_nucleiseg.cli_base import (
 from napari_nucleiseg.config import DecodeConfig, PredictConfig
 
 if TYPE_CHECKING:
-    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.predictor import Predictor
     from napari_nucleiseg.progress import Progress
+    from napari_nucleiseg.sample import Sample
 
 
 def add_predict(commands: Any) -> None:

@@ -13,13 +13,13 @@ from napari_nucleiseg.dataset import read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.jobs import evaluate
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import dataset_of, held_out_by, known_to
 from napari_nucleiseg.metrics import AT_50_70_90, Interval, Scores, bootstrap_interval
 from napari_nucleiseg.models import Model, check_model_folder
 from napari_nucleiseg.overlay import encode_png, middle, overlay
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.splits import ALIKE, TRAIN, VALIDATION, split_samples
 from napari_nucleiseg.truth import Truths
 

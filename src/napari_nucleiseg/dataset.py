@@ -14,8 +14,9 @@ from napari_nucleiseg.archive import extract
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import read_image, read_image_size
 from napari_nucleiseg.label_files import read_label_tif
-from napari_nucleiseg.layouts import Found, Sample, find_samples, single_image
 from napari_nucleiseg.prediction_notes import read_note
+from napari_nucleiseg.sample import Found, Sample
+from napari_nucleiseg.sample_search import find_samples, single_image
 from napari_nucleiseg.sample_table import TABLE, find_table, with_table
 from napari_nucleiseg.state import LABELS
 
@@ -62,7 +63,7 @@ def read_dataset(
     Parameters
     ----------
     path : path
-        The layout is found (see `layouts`).
+        The layout is found (see `layouts` and `sample_search`).
     extract_to : path, optional
         Where a zip archive is extracted: into a folder of the archive's name. An
         archive that was extracted there before is not extracted again.

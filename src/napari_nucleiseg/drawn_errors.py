@@ -15,7 +15,7 @@ from napari_nucleiseg.progress import Progress
 
 if TYPE_CHECKING:
     from napari_nucleiseg.config import PredictConfig
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
 
 
 class PackedErrors:

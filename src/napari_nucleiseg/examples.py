@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_nucleiseg.dataset import read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.progress import Progress, problem
+from napari_nucleiseg.sample import Sample
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example

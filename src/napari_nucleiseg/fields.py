@@ -27,7 +27,7 @@ import numpy as np
 from napari_nucleiseg._cv2 import cv2
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import read_image
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 
 # Edges continue where they correlate, also without their slow part (uneven light is alike
 # in all images of a microscope), and differ hardly more than neighbouring columns within

@@ -17,10 +17,10 @@ from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.labels import labels_from_maps
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import Scores, scores, summary
 from napari_nucleiseg.predictor import Predictor
 from napari_nucleiseg.progress import Progress, problem
+from napari_nucleiseg.sample import Sample
 
 
 def predict_samples(

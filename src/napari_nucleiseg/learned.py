@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucleiseg.dataset import Dataset
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.splits import LEARNED, VALIDATION
 
 if TYPE_CHECKING:

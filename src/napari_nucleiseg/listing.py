@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.session import Session
 from napari_nucleiseg.state import Status
 

@@ -15,11 +15,11 @@ from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.label_files import encode_labels, is_marked
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.model_check import NETWORK
 from napari_nucleiseg.models import Model
 from napari_nucleiseg.prediction_notes import PredictionNote, encode_note, read_note
 from napari_nucleiseg.progress import Progress, problem
+from napari_nucleiseg.sample import Sample
 
 
 @dataclass(frozen=True)

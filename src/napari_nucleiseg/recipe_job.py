@@ -25,7 +25,6 @@ from napari_nucleiseg.examples import read_examples, typical_diameter
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.json_files import write_json
 from napari_nucleiseg.labels import labels_from_maps
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.learned import seen_by
 from napari_nucleiseg.metrics import AT_50_70_90, scores
 from napari_nucleiseg.models import Model, find_model
@@ -35,6 +34,7 @@ from napari_nucleiseg.run_checks import writing_alone
 from napari_nucleiseg.run_folder import REPORT
 from napari_nucleiseg.run_record import keep_record
 from napari_nucleiseg.run_request import Request
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.splits import Split, share_held_out, split_by_field, split_test, with_truth
 from napari_nucleiseg.trained_model import write_trained
 from napari_nucleiseg.training_packages import require_packages

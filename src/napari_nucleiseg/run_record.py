@@ -8,13 +8,13 @@ from pathlib import Path
 from napari_nucleiseg.atomic import saving
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.json_files import read_json, write_json
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.model_check import check_name, is_split
 from napari_nucleiseg.models import check_place
 from napari_nucleiseg.run_checks import check_new, check_same_run
 from napari_nucleiseg.run_description import describe, ids_of
 from napari_nucleiseg.run_folder import MODEL, OFFERED, RUN, SPLIT
 from napari_nucleiseg.run_request import Request
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.splits import TRAIN, VALIDATION, Split
 
 

@@ -19,10 +19,10 @@ from napari_nucleiseg.atomic import SaveFailed, keep_copy, make_folder, saving
 from napari_nucleiseg.dataset import Dataset, read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.images import intensity_range
 from napari_nucleiseg.label_files import labels_sha256
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.lock import DatasetLock, FolderLocked
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.recovery import Recovery, read_recovery
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.state import LABELS, STATE, SampleState, read_state
 from napari_nucleiseg.storage import PREDICTION, read_prediction, repair
 

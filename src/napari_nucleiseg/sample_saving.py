@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleiseg.atomic import SaveFailed
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.recovery import clear_recovery, write_recovery
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.sample_files import source_folder
 from napari_nucleiseg.state import SampleState, Status, one_at_a_time, read_state, write_state
 from napari_nucleiseg.storage import (

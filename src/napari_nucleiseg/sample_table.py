@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.layouts import Found, Sample, split_of
 from napari_nucleiseg.pairing import composed
+from napari_nucleiseg.sample import Found, Sample
+from napari_nucleiseg.sample_search import split_of
 
 TABLE = "samples.csv"
 _YES = ("1", "1.0", "true", "yes")

@@ -19,8 +19,8 @@ from napari_nucleiseg.session import Session
 from napari_nucleiseg.state import Status
 
 if TYPE_CHECKING:
-    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.predictor import Predictor
+    from napari_nucleiseg.sample import Sample
 
 Place = tuple["Sample", Path]
 """A sample and the folder where its corrections are written."""

@@ -22,10 +22,10 @@ from napari_nucleiseg.config import DecodeConfig, PredictConfig
 from napari_nucleiseg.dataset import Dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.kept_maps import KeptMaps
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.lock import DatasetLock
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.numbering import count_nuclei
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.sample_files import OpenDataset, Opened
 from napari_nucleiseg.sample_saving import Work
 from napari_nucleiseg.state import SampleState, Status

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_nucleiseg.config import RecipeConfig, TrainConfig
 from napari_nucleiseg.fields import find_fields
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.state import read_state
 from napari_nucleiseg.truth import Truth, truth_of
 

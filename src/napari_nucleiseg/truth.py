@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.state import SampleState, Status
 
 _UNREAD = SampleState()

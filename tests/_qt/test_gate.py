@@ -12,8 +12,8 @@ from tiny_models import write_tiny_model
 
 from napari_nucleiseg._qt.gate import Gate, in_words
 from napari_nucleiseg.comparison import Comparison, Judged
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.metrics import scores
+from napari_nucleiseg.sample import Sample
 
 TRUTH = squares((30, 210), *((5, 21 * n) for n in range(10)))
 

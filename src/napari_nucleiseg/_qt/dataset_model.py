@@ -13,8 +13,8 @@ from qtpy.QtGui import QImage
 from napari_nucleiseg._qt.listening import ask_calmly, calm_timer, listen
 from napari_nucleiseg._qt.thumbnails import Thumbnails
 from napari_nucleiseg.dataset import Dataset
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.listing import Query, Shown, chosen, known_count, shown_status
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.session import Session
 
 ROW = int(Qt.ItemDataRole.UserRole)

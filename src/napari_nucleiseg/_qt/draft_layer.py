@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_nucleiseg.edits import Edit
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
     from napari_nucleiseg.session import Session
 
 _BYTES = np.dtype(np.int32).itemsize

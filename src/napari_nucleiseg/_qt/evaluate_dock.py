@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     import napari.viewer
 
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
 
 ALL, BY_HAND, TEST = "All with masks", "Corrected and approved", "Test images"
 _SCORES = (

@@ -31,7 +31,7 @@ from napari_nucleiseg.session import Session, session_for
 
 if TYPE_CHECKING:
     from napari_nucleiseg.errors import BadInput
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
     from napari_nucleiseg.sample_files import Opened
 
 _NEXT_MS = 5

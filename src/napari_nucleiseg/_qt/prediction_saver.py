@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_nucleiseg._qt.workers import run_call
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.sample_saving import save_prediction
 from napari_nucleiseg.session import Session
 from napari_nucleiseg.state import SampleState, Status

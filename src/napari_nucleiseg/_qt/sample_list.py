@@ -27,8 +27,8 @@ from napari_nucleiseg._qt.listening import listen
 from napari_nucleiseg._qt.sample_delegate import SampleDelegate
 from napari_nucleiseg._qt.thumbnails import Thumbnails
 from napari_nucleiseg.dataset import Dataset
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.listing import ORDERS, Query, Shown
+from napari_nucleiseg.sample import Sample
 
 _CALM_MS = 60
 _AHEAD = 12

@@ -10,7 +10,7 @@ from napari_nucleiseg._qt.workers import run_call
 
 if TYPE_CHECKING:
     from napari_nucleiseg.errors import BadInput
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
     from napari_nucleiseg.sample_files import Opened
     from napari_nucleiseg.session import Session
 

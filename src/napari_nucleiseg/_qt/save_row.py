@@ -14,7 +14,7 @@ from napari_nucleiseg.listing import shown_status
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
 
 
 class SaveRow(QWidget):

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from napari_nucleiseg._qt.layers import SampleLayers
     from napari_nucleiseg.config import DecodeConfig
-    from napari_nucleiseg.layouts import Sample
     from napari_nucleiseg.models import Model
     from napari_nucleiseg.progress import Progress
+    from napari_nucleiseg.sample import Sample
     from napari_nucleiseg.session import Session
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from napari_nucleiseg.dataset import read_sample_image
-from napari_nucleiseg.layouts import Sample
+from napari_nucleiseg.sample import Sample
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.image_plane import ImagePlane

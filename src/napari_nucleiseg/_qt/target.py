@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari_nucleiseg._qt.layers import SampleLayers
     from napari_nucleiseg.edits import Edit
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
     from napari_nucleiseg.session import Session
 
 

@@ -17,10 +17,10 @@ from napari_nucleiseg._qt.workers import JobHandle, run_job
 from napari_nucleiseg.dataset import Dataset, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.images import intensity_range, normalise
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.listing import known_count
 from napari_nucleiseg.numbering import count_nuclei
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.sample_files import read_current_labels
 from napari_nucleiseg.session import Session
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_nucleiseg.dataset import Dataset
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
 
 _NARROWEST = 310
 _START_SECONDS = 120  # to import TensorFlow on a slow disk

@@ -30,7 +30,7 @@ from napari_nucleiseg.splits import MOST_OLD
 from napari_nucleiseg.truth import Truths
 
 if TYPE_CHECKING:
-    from napari_nucleiseg.layouts import Sample
+    from napari_nucleiseg.sample import Sample
 
 _DETAILS = (
     "steps",

@@ -13,10 +13,10 @@ from napari_nucleiseg._qt.gate import Gate
 from napari_nucleiseg._qt.workers import run_call
 from napari_nucleiseg.comparison import judge
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.runs import keep_model, note_decision
+from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.session import Session
 
 
