@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from napari_nucleiseg.atomic import saving
 from napari_nucleiseg.config import DecodeConfig
@@ -100,26 +102,15 @@ def import_h5(
     check_name(name)
     if not 1 <= diameter <= 1000:
         raise BadInput(f"The diameter is {diameter}; expected 1 to 1000 px.")
-    folder = user_models_folder() / name
-    is_taken = any(name in (each.name, each.folder.name) for each in list_models())
-    # A folder that is no model here may be one of a newer version.
-    if is_taken or os.path.lexists(folder):
-        raise BadInput(f"There is a model {name} already; choose another name.")
-    from napari_nucleiseg.nn.export import network_to_onnx
+    folder = _folder_of_new(name)
+    from napari_nucleiseg.nn.export import weights_to_onnx
     from napari_nucleiseg.nn.h5_weights import read_h5
-    from napari_nucleiseg.nn.networks import build_network
-    from napari_nucleiseg.nn.weights import set_weights
 
     yield Progress(0, 3, "Reading the weights", "read")
     network, weights = read_h5(file, network)
     yield Progress(1, 3, "Exporting the network", "export")
-    model = build_network(network)
-    set_weights(model, weights)
-    graph = network_to_onnx(model)
+    graph = weights_to_onnx(network, weights)
     yield Progress(2, 3, "Writing the model", "write")
-    digest = hashlib.sha256()
-    for key in sorted(weights):
-        digest.update(key.encode() + weights[key].tobytes())
     with saving(folder):
         written = write_model(
             folder,
@@ -128,7 +119,24 @@ def import_h5(
             graph=graph,
             decode=DecodeConfig(),
             diameter=diameter,
-            training={"imported": file.name, "weights_sha256": digest.hexdigest()},
+            training={"imported": file.name, "weights_sha256": _hash_of(weights)},
         )
     values = {"model": str(written.folder), "network": network}
     yield Progress(3, 3, "Imported", "result", values)
+
+
+def _folder_of_new(name: str) -> Path:
+    """Give the folder of a new model among the person's own; refuse a name that is taken."""
+    folder = user_models_folder() / name
+    is_taken = any(name in (each.name, each.folder.name) for each in list_models())
+    # A folder that is no model here may be one of a newer version.
+    if is_taken or os.path.lexists(folder):
+        raise BadInput(f"There is a model {name} already; choose another name.")
+    return folder
+
+
+def _hash_of(weights: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(weights):
+        digest.update(key.encode() + weights[key].tobytes())
+    return digest.hexdigest()

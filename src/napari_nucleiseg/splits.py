@@ -79,15 +79,8 @@ def split_samples(
     usable = tuple(each for each in samples if each.id in free)
     known_fields = {fields[each.id] for each in every if each.id in known}
     new = tuple(each for each in usable if fields[each.id] not in known_fields)
-    if new and len(new) < len(usable) and held_before >= {each.id for each in new}:
-        train, validation = _without(usable, new), new
-    else:
-        train, validation = _hold_out(usable, new, fields, config)
-    alike: tuple[Sample, ...] = ()
-    if not validation and len(train) > 1:
-        count = max(1, round(share_held_out(config) * len(train)))
-        alike = tuple(_draw(train, count, config.seed))
-        train = _without(train, alike)
+    train, validation = _hold_out(usable, new, fields, config, held_before)
+    train, alike = (train, ()) if validation else _hold_alike(train, config)
     held = {fields[each.id] for each in validation}
     mixed = tuple(
         each for each in drawn if mix_old and each.id in free and fields[each.id] not in held
@@ -183,8 +176,11 @@ def _hold_out(
     new: tuple[Sample, ...],
     fields: Mapping[str, str],
     config: TrainConfig,
+    held_before: frozenset[str],
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
     """Hold out fields that the start has not learned from, if there are enough samples."""
+    if new and len(new) < len(samples) and held_before >= {each.id for each in new}:
+        return _without(samples, new), new
     share = share_held_out(config)
     most = max(share, _MOST_OF_NEW)
     if len(new) == len(samples) or not new:
@@ -196,6 +192,17 @@ def _hold_out(
     if not held:
         return split_by_field(samples, share, config.seed, fields)
     return _without(samples, held), held
+
+
+def _hold_alike(
+    samples: tuple[Sample, ...], config: TrainConfig
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Hold out some of the one field that there is, unless it is a single sample."""
+    if len(samples) < 2:
+        return samples, ()
+    count = max(1, round(share_held_out(config) * len(samples)))
+    alike = tuple(_draw(samples, count, config.seed))
+    return _without(samples, alike), alike
 
 
 def _without(samples: Iterable[Sample], others: Iterable[Sample]) -> tuple[Sample, ...]:

@@ -41,13 +41,9 @@ def write_trained(
     Path
         The folder.
     """
-    from napari_nucleiseg.nn.export import network_to_onnx
-    from napari_nucleiseg.nn.networks import build_network
-    from napari_nucleiseg.nn.weights import set_weights
+    from napari_nucleiseg.nn.export import weights_to_onnx
 
-    network = build_network(request.config.network)
-    set_weights(network, trained.weights)
-    graph = network_to_onnx(network)
+    graph = weights_to_onnx(request.config.network, trained.weights)
     folder = Path(request.out) / MODEL
     with saving(folder):
         write_model(

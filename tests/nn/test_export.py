@@ -18,7 +18,7 @@ from napari_nucleiseg.synthetic import make_image
 def test_onnx_gives_the_maps_of_keras_at_another_size(name: str) -> None:
     model = build_network(name)
     session = onnxruntime.InferenceSession(
-        export.network_to_onnx(model), providers=["CPUExecutionProvider"]
+        export.weights_to_onnx(name, weights_of(model)), providers=["CPUExecutionProvider"]
     )
     image = np.random.default_rng(3).uniform(-1, 1, (1, 64, 160, 3)).astype(np.float32)
     (maps,) = session.run(["maps"], {"image": image})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import onnx
 
 from napari_nucleiseg._ort import onnxruntime
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.nn.networks import build_network
 from napari_nucleiseg.nn.onnx_graph import fold_norm, with_pixel_shuffle, with_resize
 from napari_nucleiseg.nn.validation import maps_from_logits
+from napari_nucleiseg.nn.weights import set_weights
 
 TOLERANCE = 1e-3
 _OPSET = 17
@@ -25,6 +28,19 @@ class Maps(keras.layers.Layer):
     def call(self, logits: Any) -> Any:
         """Turn (N, H, W, 3 or 2) logits into (N, H, W, 3) maps."""
         return maps_from_logits(logits)
+
+
+def weights_to_onnx(network: str, weights: Mapping[str, np.ndarray]) -> bytes:
+    """Build a network of this name with these weights, and export it by `network_to_onnx`.
+
+    Raises
+    ------
+    BadInput
+        If the weights do not fit the network, or `network_to_onnx` refuses the export.
+    """
+    model = build_network(network)
+    set_weights(model, weights)
+    return network_to_onnx(model)
 
 
 def network_to_onnx(model: keras.Model) -> bytes:
