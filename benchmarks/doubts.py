@@ -18,10 +18,10 @@ from napari_nucleiseg.config import PredictConfig
 from napari_nucleiseg.dataset import read_dataset, read_labels, read_sample_image
 from napari_nucleiseg.doubts import find_doubts
 from napari_nucleiseg.labels import labels_from_maps
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.matching import overlaps
 from napari_nucleiseg.models import find_model
 from napari_nucleiseg.predictor import Predictor
+from napari_nucleiseg.sample import Sample
 
 
 def judged(sample: Sample, predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,6 @@ from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.jobs import predict_samples
 from napari_nucleiseg.label_files import read_label_tif, write_label_image
-from napari_nucleiseg.layouts import Sample
 from napari_nucleiseg.prediction_files import (
     is_predicted,
     note_of,
@@ -28,6 +27,7 @@ from napari_nucleiseg.prediction_files import (
 )
 from napari_nucleiseg.prediction_notes import PredictionNote, read_note
 from napari_nucleiseg.predictor import Predictor
+from napari_nucleiseg.sample import Sample
 
 
 @pytest.fixture
