@@ -104,6 +104,18 @@ def test_the_brush_has_no_box_and_plain_lines(window: Viewer) -> None:
     QTest.qWait(50)
 
 
+def test_a_window_that_is_kept_from_crashing_twice_does_no_more_than_once(
+    window: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        canvas.keep_from_crashing(window)
+    layer = window.add_labels(np.zeros((100, 120), int))
+    calls: list[str] = []
+    monkeypatch.setattr(canvas.canvas_widget(window), "makeCurrent", lambda: calls.append("made"))
+    window.layers.remove(layer)
+    assert calls == ["made"]
+
+
 BRUSH = """
 import numpy
 from hand import Hand, shown_window

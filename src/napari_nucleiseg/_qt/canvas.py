@@ -8,6 +8,7 @@ from __future__ import annotations
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 from qtpy.QtGui import QCursor
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # How much wider than a box the camera looks: its neighbours tell what is wrong with it.
 _SURROUNDINGS = 6.0
 _MARGIN = 1 / 0.95  # the same for a whole image, as napari has it
+_kept_from_crashing: WeakSet[Viewer] = WeakSet()
 
 
 def unwrapped(viewer: Viewer) -> Viewer:
@@ -106,9 +108,12 @@ def keep_from_crashing(viewer: Viewer) -> None:
     current: mostly Qt's own, which shares it. Mesa then draws with what is gone, unless it is
     the canvas' context. And with the antialiased lines that the circle of the brush has, Mesa
     writes beyond the end of a buffer; so it gets plain ones. Its box goes, too: once the brush
-    was used it stays in the corner.
+    was used it stays in the corner. Once done for a viewer, it is not done again.
     """
     viewer = unwrapped(viewer)
+    if viewer in _kept_from_crashing:
+        return
+    _kept_from_crashing.add(viewer)
     overlay = getattr(viewer, "canvas", None) and viewer.canvas.overlays.get("_brush_circle")
     canvas = weakref.ref(_canvas(viewer))
 
