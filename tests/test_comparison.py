@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -180,8 +181,33 @@ def test_images_are_predicted_as_the_person_chose(tmp_path: Path) -> None:
     """That diameter is refused, so no image is scored."""
     write_sample(tmp_path / "data" / "a", squares(SHAPE, (10, 10)), masks=True)
     samples, new = read_dataset(tmp_path / "data").samples, write_tiny_model(tmp_path / "new")
-    with pytest.raises(BadInput, match="None of the images could be scored"):
+    with pytest.raises(BadInput, match=r"None of the images could be scored: .*[Dd]iameter"):
         list(compare(samples, new, None, PredictConfig(diameter=400)))
+
+
+@pytest.mark.parametrize("mend_between", [False, True])
+def test_where_no_image_can_be_read_it_says_what_is_wrong_with_the_image(
+    tmp_path: Path, mend_between: bool
+) -> None:
+    for name in "ab":
+        write_sample(tmp_path / "data" / name, squares(SHAPE, (10, 10)), masks=True)
+    samples = read_dataset(tmp_path / "data").samples
+    first, second = (each.image_path for each in samples)
+    fine = first.read_bytes()
+    first.write_bytes(b"no image")
+    if not mend_between:
+        second.write_bytes(b"no image")
+    old, new = write_tiny_model(tmp_path / "old"), write_tiny_model(tmp_path / "new")
+
+    def run() -> None:
+        for step in compare(samples, new, old, PredictConfig()):
+            if mend_between and step.done == len(samples):  # the old model is through
+                first.write_bytes(fine)
+                second.write_bytes(b"no image")
+
+    with pytest.raises(BadInput, match=rf"could be scored.*: {re.escape(str(first))}") as caught:
+        run()
+    assert "masks" not in str(caught.value)
 
 
 def test_without_an_old_model_only_the_new_one_is_scored(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,15 @@ def test_a_sample_without_masks_is_not_scored(dsb_folder: Path, predictor: Predi
     steps = list(evaluate(samples, predictor, PredictConfig(), predictor.model.decode))
     assert [s.values["id"] for s in steps if s.kind == "problem"] == [samples[0].id]
     assert steps[-1].values["summary"]["images"] == 3
+
+
+def test_where_nothing_can_be_scored_the_first_reason_is_given(
+    dsb_folder: Path, predictor: Predictor
+) -> None:
+    samples = read_inputs([dsb_folder]).samples
+    for sample in samples:
+        sample.image_path.write_bytes(b"no image")
+    with pytest.raises(BadInput, match=re.escape(str(samples[0].image_path))):
+        list(evaluate(samples, predictor, PredictConfig(), predictor.model.decode))
+    with pytest.raises(BadInput, match="open a dataset that has masks"):
+        list(evaluate([], predictor, PredictConfig(), predictor.model.decode))

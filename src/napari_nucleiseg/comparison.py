@@ -197,7 +197,7 @@ def compare(
     Raises
     ------
     BadInput
-        If there is no sample that both could be scored on.
+        If there is no sample that both could be scored on; it says why for one of them.
     """
     if not samples:
         raise BadInput(
@@ -205,15 +205,16 @@ def compare(
             "images, of other fields of view, to see which model is better."
         )
     total = len(samples) * (2 if old else 1)
-    before = (yield from _scores(samples, old, config, 0, total)) if old else {}
-    after = yield from _scores(samples, new, config, total - len(samples), total)
+    problems: list[str] = []
+    before = (yield from _scores(samples, old, config, 0, total, problems)) if old else {}
+    after = yield from _scores(samples, new, config, total - len(samples), total, problems)
     images = tuple(
         _judged(each, after[each.id], before.get(each.id))
         for each in samples
         if each.id in after and (old is None or each.id in before)
     )
     if not images:
-        raise BadInput("None of the held-out images could be scored; look at them and their masks.")
+        raise BadInput(f"No image could be scored with both models: {problems[0]}")
     ordered = tuple(sorted(images, key=lambda each: (each.gain, each.sample.id)))
     found = Comparison(
         ordered,
@@ -263,9 +264,17 @@ def _judged(sample: Sample, new: tuple[Scores, bytes], old: tuple[Scores, bytes]
 
 
 def _scores(
-    samples: Sequence[Sample], model: Model, config: PredictConfig, first: int, total: int
+    samples: Sequence[Sample],
+    model: Model,
+    config: PredictConfig,
+    first: int,
+    total: int,
+    problems: list[str],
 ) -> Generator[Progress, None, dict[str, tuple[Scores, bytes]]]:
-    """Score one model; returns scores and a picture (PNG) by the sample's id."""
+    """Score one model; returns scores and a picture (PNG) by the sample's id.
+
+    Why samples could not be scored is added to `problems`.
+    """
     found: dict[str, tuple[Scores, bytes]] = {}
     by_id = {each.id: each for each in samples}
     for step in evaluate(samples, Predictor(model), config, model.decode):
@@ -273,6 +282,8 @@ def _scores(
             sample = by_id[step.values["id"]]
             picture = _draw(read_sample_image(sample), step.values["labels_pred"])
             found[sample.id] = step.values["scores"], picture
+        elif step.kind == "problem":
+            problems.append(step.message)
         yield Progress(first + step.done, total, f"Comparing: {model.name}", "compare")
     return found
 

@@ -111,8 +111,31 @@ def evaluate(
         Kind "sample" with "id", "modality", "scores" (`Scores`), "labels_true" and
         "labels_pred"; "problem"; and at last "result" with "summary" (see
         `metrics.summary`), "by_modality" and "images" (a list of dict, worst first).
+
+    Raises
+    ------
+    BadInput
+        At the end, if none could be scored; it says why for the first of them.
     """
     found: list[tuple[Sample, Scores]] = []
+    first_problem = "open a dataset that has masks."
+    for step in _score_each(samples, predictor, config, decode):
+        if step.kind == "sample":
+            found.append((samples[step.done - 1], step.values["scores"]))
+        elif step.kind == "problem" and step.done == 1:
+            first_problem = step.message
+        yield step
+    if not found:
+        raise BadInput(f"None of the images could be scored: {first_problem}")
+    yield Progress(len(samples), len(samples), "Evaluated", "result", evaluation(found))
+
+
+def _score_each(
+    samples: Sequence[Sample],
+    predictor: Predictor,
+    config: PredictConfig,
+    decode: DecodeConfig,
+) -> Iterator[Progress]:
     for step in predict_samples(samples, predictor, config, decode):
         if step.kind != "sample":
             yield step
@@ -123,11 +146,7 @@ def evaluate(
         except BadInput as error:
             yield problem(sample.id, str(error), step.done, step.total)
             continue
-        found.append((sample, values["scores"]))
         yield Progress(step.done, step.total, sample.id, "sample", values)
-    if not found:
-        raise BadInput("None of the images could be scored; open a dataset that has masks.")
-    yield Progress(len(samples), len(samples), "Evaluated", "result", evaluation(found))
 
 
 def _score(sample: Sample, labels_pred: np.ndarray) -> dict[str, Any]:
