@@ -238,6 +238,29 @@ def test_doubts_by_key(desk: Desk, folder: Path) -> None:
     assert desk.dock.doubts.doubts == ()
 
 
+def test_a_doubt_that_was_dismissed_comes_back(desk: Desk, folder: Path) -> None:
+    desk.open(folder)
+    desk.qtbot.waitUntil(lambda: len(desk.dock.doubts.doubts) == 1, timeout=10_000)
+    desk.hand.press("T", shift=True)
+    assert "was taken off the list" in desk.dock.message.text()
+    doubts = desk.dock.doubts.doubts
+    desk.hand.press("G")
+    desk.hand.press("T")
+    assert desk.dock.doubts.doubts == ()
+    desk.hand.press("T", shift=True)
+    assert desk.dock.doubts.doubts == doubts
+    assert desk.dock.doubts.current == doubts[0]
+    assert "hole of 16 px²" in desk.dock.message.text()
+    desk.hand.press("T")
+    desk.show("b")
+    desk.show("a")
+    desk.qtbot.waitUntil(desk.dock.doubts.back.isEnabled, timeout=10_000)
+    assert desk.dock.doubts.doubts == ()
+    desk.click(desk.dock.doubts.back)
+    assert desk.dock.doubts.doubts == doubts
+    assert not desk.dock.doubts.back.isEnabled()
+
+
 def test_after_a_doubt_the_keys_act_where_the_pointer_is_now(desk: Desk, folder: Path) -> None:
     desk.open(folder)
     desk.qtbot.waitUntil(lambda: len(desk.dock.doubts.doubts) == 1, timeout=10_000)
@@ -428,7 +451,7 @@ def test_a_closed_dock_gives_its_keys_back(desk: Desk) -> None:
     layer = desk.viewer.add_labels(LABELS.copy())
     before = dict(desk.viewer.keymap)
     desk.docked.destroyOnClose()
-    assert len(desk.viewer.keymap) == len(before) - len(TOOLS) - 5
+    assert len(desk.viewer.keymap) == len(before) - len(TOOLS) - 6
     desk.hand.use("D", 55, 55)
     np.testing.assert_array_equal(layer.data, LABELS)
 

@@ -95,6 +95,18 @@ def test_what_looks_right_leaves_the_list(qtbot: QtBot, doubts: DoubtsList) -> N
     assert doubts.current == doubt(9)
 
 
+def test_what_left_the_list_can_be_asked_for_again(
+    qtbot: QtBot, doubts: DoubtsList, chosen: list[int]
+) -> None:
+    assert not doubts.back.isEnabled()
+    doubts.show_dismissed(True)
+    with qtbot.waitSignal(doubts.wanted_back):
+        qtbot.mouseClick(doubts.back, Qt.MouseButton.LeftButton)
+    doubts.go_to(doubt(7))
+    assert chosen == [7]
+    assert doubts.current == doubt(7)
+
+
 def test_the_current_doubt_stays_current_in_a_new_list(doubts: DoubtsList) -> None:
     doubts.go(1)
     doubts.go(1)

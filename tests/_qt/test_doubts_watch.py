@@ -158,6 +158,43 @@ def test_a_dismissed_nucleus_that_grew_is_doubted_again(watched: Watched) -> Non
     watched.wait([1, 3])
 
 
+def test_what_was_dismissed_comes_back_the_latest_first(watched: Watched) -> None:
+    changes: list[bool] = []
+    watched.watch.dismissed_changed.connect(changes.append)
+    layer = watched.add(labels_with_holes(1, 2, 3))
+    watched.wait([1, 2, 3])
+    first, second, third = sorted(watched.found, key=lambda each: each.id)
+    watched.watch.dismiss(first)
+    watched.watch.dismiss(second)
+    watched.wait([3])
+    assert changes[-1]
+    layer.data_setitem((np.array([4]), np.array([50])), 2)
+    watched.wait([2, 3])
+    assert watched.watch.bring_back() == first, "the second is listed again by itself"
+    watched.wait([1, 2, 3])
+    assert not changes[-1]
+    assert watched.watch.bring_back() is None
+    watched.watch.dismiss(third)
+    watched.wait([1, 2])
+
+
+def test_only_what_was_dismissed_of_the_same_layer_comes_back(
+    watched: Watched, settle: Callable[[], None]
+) -> None:
+    layer = watched.add(labels_with_holes(1))
+    watched.wait([1])
+    watched.watch.dismiss(watched.found[0])
+    watched.add(labels_with_holes(1, 2))
+    watched.wait([1, 2])
+    assert watched.watch.bring_back() is None
+    watched.viewer.layers.selection.active = layer
+    watched.watch.follow(layer)
+    settle()
+    assert watched.found == ()
+    assert watched.watch.bring_back().id == 1
+    assert watched.ids == [1]
+
+
 def test_strokes_in_quick_succession_are_looked_at_once(
     watched: Watched, settle: Callable[[], None]
 ) -> None:

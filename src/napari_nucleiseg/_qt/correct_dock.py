@@ -103,8 +103,10 @@ class CorrectDock(ScrollDock):
         self.tool_grid.pressed.connect(self._on_tool_pressed)
         self.watch.found.connect(self.doubts.show_doubts)
         self.watch.outdated.connect(self._on_labels_changed)
+        self.watch.dismissed_changed.connect(self.doubts.show_dismissed)
         self.doubts.chosen.connect(self._on_doubt_chosen)
         self.doubts.dismissed.connect(self._on_doubt_dismissed)
+        self.doubts.wanted_back.connect(self._bring_back)
         self.undo.clicked.connect(self._undo)
         self.redo.clicked.connect(lambda: self._with_layer(Labels.redo))
         self.keys.clicked.connect(self.card.toggle)
@@ -123,6 +125,7 @@ class CorrectDock(ScrollDock):
             doubts_list.NEXT: lambda viewer: self._go(1),
             doubts_list.PREVIOUS: lambda viewer: self._go(-1),
             doubts_list.DISMISS: lambda viewer: self._dismiss(),
+            doubts_list.BRING_BACK: lambda viewer: self._bring_back(),
         }
         # napari's own are heard while a Labels layer is selected, and come first then.
         self._actions[_UNDO] = lambda viewer: self._undo()
@@ -200,6 +203,13 @@ class CorrectDock(ScrollDock):
         done = f"Nucleus {doubt.id} looks right"
         following = self.doubts.go(1)
         self._say(done if following is None else f"{done}. {self.message.text()}")
+
+    def _bring_back(self) -> None:
+        doubt = self.watch.bring_back()
+        if doubt is None:
+            self._say("No doubtful nucleus of this image was taken off the list")
+        else:
+            self.doubts.go_to(doubt)
 
     def _on_doubt_chosen(self, doubt: Doubt) -> None:
         try:

@@ -21,7 +21,7 @@ from napari_nucleiseg.doubts import Doubt
 
 _LEAST_HEIGHT = 90  # px
 _UNLABELLED = "Nothing is labelled yet: segment the image first."
-NEXT, PREVIOUS, DISMISS = "G", "Shift+G", "T"
+NEXT, PREVIOUS, DISMISS, BRING_BACK = "G", "Shift+G", "T", "Shift+T"
 
 
 class DoubtsList(QWidget):
@@ -33,10 +33,13 @@ class DoubtsList(QWidget):
         The `Doubt` that the person went to.
     dismissed : Signal(object)
         The `Doubt` that the person found to be none. It has left the list.
+    wanted_back : Signal()
+        The one that was dismissed last is to be listed again.
     """
 
     chosen = Signal(object)
     dismissed = Signal(object)
+    wanted_back = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,9 +56,13 @@ class DoubtsList(QWidget):
         self.right = KeyButton(
             "Looks right", DISMISS, "Take this nucleus off the list, until napari closes."
         )
+        self.back = KeyButton(
+            "Bring back", BRING_BACK, "List the nucleus again that was taken off the list last."
+        )
         self._lay_out()
         self._connect()
         self.show_doubts(())
+        self.show_dismissed(False)
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
@@ -88,6 +95,15 @@ class DoubtsList(QWidget):
         elif row >= 0:
             self._place = row
         self._update()
+
+    def show_dismissed(self, is_any: bool) -> None:
+        """Show whether there is a dismissed doubt to bring back."""
+        self.back.setEnabled(is_any)
+
+    def go_to(self, doubt: Doubt) -> None:
+        """Choose a doubt that is on the list."""
+        self._select(self.doubts.index(doubt))
+        self._choose()
 
     def go(self, by: int) -> Doubt | None:
         """Choose the next (1) or the previous (-1) doubt, round and round.
@@ -124,7 +140,8 @@ class DoubtsList(QWidget):
         buttons.setSpacing(4)
         buttons.addWidget(self.next, 0, 0)
         buttons.addWidget(self.previous, 0, 1)
-        buttons.addWidget(self.right, 1, 0, 1, 2)
+        buttons.addWidget(self.right, 1, 0)
+        buttons.addWidget(self.back, 1, 1)
         rows.addWidget(self.count)
         rows.addWidget(self.view, stretch=1)
         rows.addLayout(buttons)
@@ -137,6 +154,7 @@ class DoubtsList(QWidget):
         self.next.clicked.connect(lambda: self.go(1))
         self.previous.clicked.connect(lambda: self.go(-1))
         self.right.clicked.connect(self.dismiss)
+        self.back.clicked.connect(self.wanted_back)
 
     def _select(self, row: int) -> None:
         self.view.setCurrentIndex(self.model.index(row, 0))

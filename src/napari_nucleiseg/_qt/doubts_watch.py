@@ -39,11 +39,14 @@ class DoubtsWatch(QObject):
     ----------
     found : Signal(object, bool)
         Tuple of `Doubt`, without those that were dismissed; and whether anything is labelled.
+    dismissed_changed : Signal(bool)
+        Whether there is a dismissed one that `bring_back` finds.
     outdated : Signal()
         The labels, or what is known of them, changed; `found` follows.
     """
 
     found = Signal(object, bool)
+    dismissed_changed = Signal(bool)
     outdated = Signal()
 
     def __init__(self, viewer: Viewer, target: Target, parent: QObject) -> None:
@@ -53,8 +56,10 @@ class DoubtsWatch(QObject):
         self._ear = Ear(self)
         self._seen: tuple[np.ndarray, np.ndarray | None] | None = None
         self._job: JobHandle | None = None
-        # By sample, or by layer where that belongs to none.
-        self._dismissed: WeakKeyDictionary[Any, set[_Place]] = WeakKeyDictionary()
+        self._doubts: tuple[Doubt, ...] = ()  # with those that were dismissed
+        self._is_labelled = True
+        # By sample, or by layer where that belongs to none; the latest last.
+        self._dismissed: WeakKeyDictionary[Any, list[_Place]] = WeakKeyDictionary()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REST)
@@ -67,7 +72,7 @@ class DoubtsWatch(QObject):
         self._layer, self._seen = layer, None
         changes = () if layer is None else _changes(layer)
         self._ear.listen(*((signal, self.look_soon) for signal in changes))
-        self.found.emit((), True)
+        self._tell((), is_labelled=True)
         if layer is not None:
             self.look_soon()
 
@@ -80,7 +85,19 @@ class DoubtsWatch(QObject):
         """Leave out a nucleus that looks right, until its box changes."""
         if self._layer is not None:
             key = self._target.sample(self._layer) or self._layer
-            self._dismissed.setdefault(key, set()).add((doubt.id, doubt.bbox))
+            self._dismissed.setdefault(key, []).append(_place(doubt))
+            self._tell(self._doubts, self._is_labelled)
+
+    def bring_back(self) -> Doubt | None:
+        """List the one again that was dismissed last, of those that are still doubtful."""
+        doubts = {_place(each): each for each in self._doubts}
+        places = self._dismissed_here()
+        for place in reversed(places):
+            if place in doubts:
+                places.remove(place)
+                self._tell(self._doubts, self._is_labelled)
+                return doubts[place]
+        return None
 
     def _look(self) -> None:
         if self._job is not None and self._job.is_running:
@@ -89,7 +106,7 @@ class DoubtsWatch(QObject):
         plane = self._plane()
         if plane is None:
             self._seen = None
-            self.found.emit((), True)
+            self._tell((), is_labelled=True)
             return
         labels, maps = np.array(plane.pixels), self._target.maps(plane)
         if self._is_seen(labels, maps):
@@ -100,7 +117,7 @@ class DoubtsWatch(QObject):
             find_doubts,
             labels,
             maps,
-            on_result=lambda found: self._tell(layer, found, is_labelled),
+            on_result=lambda found: self._take(layer, found, is_labelled),
             owner=self,
         )
 
@@ -118,11 +135,25 @@ class DoubtsWatch(QObject):
         before, maps_before = self._seen
         return maps is maps_before and np.array_equal(before, labels)
 
-    def _tell(self, layer: Labels, doubts: list[Doubt], is_labelled: bool) -> None:
+    def _take(self, layer: Labels, doubts: list[Doubt], is_labelled: bool) -> None:
         if layer is self._layer:
-            dismissed = self._dismissed.get(self._target.sample(layer) or layer, set())
-            left = tuple(each for each in doubts if (each.id, each.bbox) not in dismissed)
-            self.found.emit(left, is_labelled)
+            self._tell(tuple(doubts), is_labelled)
+
+    def _tell(self, doubts: tuple[Doubt, ...], is_labelled: bool) -> None:
+        self._doubts, self._is_labelled = doubts, is_labelled
+        dismissed = self._dismissed_here()
+        left = tuple(each for each in doubts if _place(each) not in dismissed)
+        self.found.emit(left, is_labelled)
+        self.dismissed_changed.emit(len(left) < len(doubts))
+
+    def _dismissed_here(self) -> list[_Place]:
+        if self._layer is None:
+            return []
+        return self._dismissed.get(self._target.sample(self._layer) or self._layer, [])
+
+
+def _place(doubt: Doubt) -> _Place:
+    return doubt.id, doubt.bbox
 
 
 def _changes(layer: Labels) -> tuple:

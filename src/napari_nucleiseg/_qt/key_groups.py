@@ -22,6 +22,7 @@ def _doubts() -> Group:
         (doubts_list.NEXT, "Next doubtful nucleus"),
         (doubts_list.PREVIOUS, "The one before"),
         (doubts_list.DISMISS, "It looks right"),
+        (doubts_list.BRING_BACK, "Bring it back"),
     ]
     return "Doubts", rows
 
