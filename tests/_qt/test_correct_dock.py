@@ -472,6 +472,29 @@ def test_a_dock_that_was_opened_again_works(desk: Desk) -> None:
     again.card.hide()
 
 
+@pytest.mark.parametrize("closed", ["first", "second"])
+def test_of_two_docks_the_one_that_is_left_has_the_keys(desk: Desk, closed: str) -> None:
+    layer = desk.viewer.add_labels(LABELS.copy())
+    second = CorrectDock(desk.viewer)
+    docked = desk.viewer.window.add_dock_widget(second, name="Correct again", area="right")
+    desk.viewer.reset_view()
+    QTest.qWait(50)
+    QApplication.setActiveWindow(main_window(desk.viewer))
+    QTest.keyClick(desk.hand.canvas, "?")
+    assert second.card.isVisible()
+    assert not desk.dock.card.isVisible()
+    second.card.hide()
+    (desk.docked if closed == "first" else docked).destroyOnClose()
+    QTest.qWait(50)
+    left = second if closed == "first" else desk.dock
+    desk.hand.use("D", 55, 55)
+    np.testing.assert_array_equal(layer.data, np.where(LABELS == 2, 0, LABELS))
+    assert left.message.text() == "Nucleus 2 deleted"
+    QTest.keyClick(desk.hand.canvas, "?")
+    assert left.card.isVisible()
+    left.card.hide()
+
+
 def test_a_dock_that_is_gone_hears_nothing_of_its_tools(desk: Desk) -> None:
     layer = desk.viewer.add_labels(LABELS.copy())
     tools = desk.dock.tools

@@ -74,7 +74,8 @@ class CorrectDock(ScrollDock):
         self.card = key_card.KeyCard(key_groups.columns(), canvas.main_window(viewer))
         self._lay_out()
         self._connect()
-        self._bind_keys()
+        self._actions = self._make_actions()
+        self._take_keys()
         self._on_layer_changed()
 
     def _lay_out(self) -> None:
@@ -120,27 +121,47 @@ class CorrectDock(ScrollDock):
             (self._viewer.layers.events.removed, self._on_layer_changed),
         )
 
-    def _bind_keys(self) -> None:
-        self._actions: dict[str | int, Callable[[napari.viewer.Viewer], None]] = {
+    def _make_actions(self) -> dict[str | int, Callable[[napari.viewer.Viewer], None]]:
+        actions: dict[str | int, Callable[[napari.viewer.Viewer], None]] = {
             doubts_list.NEXT: lambda viewer: self._go(1),
             doubts_list.PREVIOUS: lambda viewer: self._go(-1),
             doubts_list.DISMISS: lambda viewer: self._dismiss(),
             doubts_list.BRING_BACK: lambda viewer: self._bring_back(),
         }
         # napari's own are heard while a Labels layer is selected, and come first then.
-        self._actions[_UNDO] = lambda viewer: self._undo()
-        self._actions[_REDO] = lambda viewer: self._with_layer(Labels.redo)
+        actions[_UNDO] = lambda viewer: self._undo()
+        actions[_REDO] = lambda viewer: self._with_layer(Labels.redo)
         for tool in TOOLS:
-            self._actions[tool.key] = _pressing(self.tools, tool)
+            actions[tool.key] = _pressing(self.tools, tool)
+        return actions
+
+    def _take_keys(self) -> None:
+        """Hear the keys, instead of other docks of this window that a script has made."""
+        for other in self._others():
+            other.card.hear_key(False)
+        self.card.hear_key(True)
         for key, action in self._actions.items():
             self._viewer.bind_key(key, action, overwrite=True)
 
+    def _others(self) -> list[CorrectDock]:
+        docks = canvas.main_window(self._viewer).findChildren(CorrectDock)
+        return [each for each in docks if each is not self]
+
     def let_go(self) -> None:
-        """Give keys, pointer and marks back to the viewer."""
-        for key, action in self._actions.items():
-            # Not those of a dock that was opened after this one.
-            if self._viewer.keymap.get(coerce_keybinding(key)) is action:
-                self._viewer.bind_key(key, None)
+        """Give keys, pointer and marks back to the viewer, or the keys to the dock before."""
+        keymap = self._viewer.keymap
+        # Not those of a dock that was opened after this one.
+        mine = [
+            key
+            for key, action in self._actions.items()
+            if keymap.get(coerce_keybinding(key)) is action
+        ]
+        for key in mine:
+            self._viewer.bind_key(key, None)
+        self.card.hear_key(False)
+        others = self._others()
+        if mine and others:
+            others[-1]._take_keys()
         self.watch.follow(None)
         self.brush_bar.show_layer(None)
         self.tools.remove()

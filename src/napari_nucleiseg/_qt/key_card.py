@@ -46,9 +46,13 @@ class KeyCard(QDialog):
         for groups in columns:
             row.addLayout(_column(groups))
         # napari has no name for this key, so it cannot be bound on the viewer.
-        shortcut = QShortcut(QKeySequence(KEY), parent)
-        shortcut.activated.connect(self.toggle)
-        self.destroyed.connect(shortcut.deleteLater)
+        self._shortcut = QShortcut(QKeySequence(KEY), parent)
+        self._shortcut.activated.connect(self.toggle)
+        self.destroyed.connect(self._shortcut.deleteLater)
+
+    def hear_key(self, is_heard: bool) -> None:
+        """Come by the key or not: of two cards of one window that hear it, Qt calls none."""
+        self._shortcut.setEnabled(is_heard)
 
     def toggle(self) -> None:
         """Show the card in the middle of its window, or put it away."""
