@@ -22,7 +22,7 @@ models     models, model_check, onnx_check, weights_file, self_test; device:
 maps       predictor, runner, tiles: maps of an image of any size
 nn         networks, training, export: the only package that knows Keras
 jobs       predicting and evaluating as generators of progress; drawn_errors: evaluating
-           that also draws; prediction_files
+           that also draws; prediction_files; scripting: an array in one call
 training   training_packages, presets, free_memory; splits, learned, encoders, examples:
            what is learned from; run_folder, run_request, run_checks, run_description,
            run_record: a run on the disk; trained_model; train_job, recipe_job, h5_job;
