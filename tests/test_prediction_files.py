@@ -13,6 +13,7 @@ from forbidden import forbid
 from tiny_models import coarse_and_fine, write_tiny_model
 
 from napari_nucleiseg import prediction_files
+from napari_nucleiseg.cli import main
 from napari_nucleiseg.config import PredictConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
@@ -54,6 +55,19 @@ def test_an_input_that_is_named_twice_counts_once(dsb_folder: Path) -> None:
     inputs = read_inputs([dsb_folder, dsb_folder / ".", image])
     assert len(inputs.samples) == 4
     assert inputs.problems == ()
+
+
+@pytest.mark.parametrize("overlays", [False, True])
+def test_what_was_predicted_is_not_predicted_again(
+    dsb_folder: Path, tmp_path: Path, model: str, overlays: bool
+) -> None:
+    out = tmp_path / "out"
+    command = ["predict", str(dsb_folder), "--out", str(out), "--model", model]
+    assert main(command + ["--overlays"] * overlays) == 0
+    inputs = read_inputs([out, dsb_folder])
+    assert {each.image_path.parent.name for each in inputs.samples} == {"images"}
+    assert len(inputs.samples) == 4
+    assert all("passed over: " in each for each in inputs.problems)
 
 
 def test_an_input_that_is_missing_is_a_problem(dsb_folder: Path) -> None:

@@ -66,7 +66,12 @@ def read_inputs(paths: Iterable[str | Path], extract_to: str | Path | None = Non
         for each in dataset.samples:
             if each.id in samples and _is_same(each, samples[each.id]):
                 continue
-            if each.id in samples:
+            if is_marked(each.image_path):
+                problems.append(
+                    f"{each.image_path} is passed over: this program wrote it, as labels or as a "
+                    "picture of them; name the folder of the images."
+                )
+            elif each.id in samples:
                 problems.append(
                     f"{each.image_path} is passed over: {samples[each.id].image_path} has the "
                     "same name; predict it into another folder."
