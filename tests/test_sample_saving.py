@@ -40,6 +40,13 @@ def test_a_save_keeps_status_hands_and_what_the_model_said(bare):
     assert np.array_equal(again.prediction, LABELS * 3)
 
 
+def test_hands_on_nuclei_that_are_gone_are_not_kept(bare):
+    touched = work(bare, LABELS, touched=(7, 2, 0), image_sha256=opened(bare).image_sha256)
+    save_recovery(touched)
+    assert opened(bare).recovery.touched == (2,)
+    assert save_work(touched).touched == (2,)
+
+
 def test_masks_for_other_tools_are_written_in_their_layout_only(bare, tmp_path):
     save_work(work(bare, LABELS))
     assert len(list((bare.folder / "masks").iterdir())) == 2

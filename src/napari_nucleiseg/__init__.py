@@ -6,14 +6,14 @@ it in its group. `pyproject.toml` has the exact order, and a test keeps it.
 ========== =====================================================================
 base       config (every parameter, once), errors, progress; cgroup, _cv2, _ort
 writing    atomic, folder_swap, json_files: whole or not at all
-files      decoders, images, spans; label_files, mask_files, mask_png
+files      decoders, images, spans, numbering; label_files, mask_files, mask_png
 saving     state, storage, recovery, lock: what is written, so that nothing is lost;
            prediction_notes: what tells a prediction from a drawing
 samples    sample: what one is; folder_entries, pairing, layouts, sample_search: which files
            belong together, and where; dataset, sample_table, annotations, merging: samples
            and their nuclei; fields, truth; archive, fetch; synthetic (made images)
 work       sample_files, sample_saving, draft, bring_back: a sample open for correction
-labels     labels (from maps), flooding, numbering, shapes, diameter; regions, likelihood,
+labels     labels (from maps), flooding, shapes, diameter; regions, likelihood,
            region_merging, confidence: which regions are one nucleus, or none;
            edits, grow, cuts (corrections); doubts
 scores     matching, metrics, error_map, overlay

@@ -62,7 +62,11 @@ class Draft:
 
     def touched(self, labels: np.ndarray) -> frozenset[int]:
         """Give the ids that a hand has touched and that are in the labels, (H, W) int32."""
-        return alive(self._touched | changed_ids(self._shown, labels), labels)
+        return alive(self.ever_touched(labels), labels)
+
+    def ever_touched(self, labels: np.ndarray) -> frozenset[int]:
+        """Give the ids of `touched`, with those that are gone: found in a fifth of the time."""
+        return self._touched | changed_ids(self._shown, labels)
 
     def add_touched(self, ids: Collection[int]) -> None:
         """Count more nuclei as touched by a hand."""

@@ -20,6 +20,7 @@ from napari_nucleiseg.dataset import Dataset, read_dataset, read_labels, read_sa
 from napari_nucleiseg.images import intensity_range
 from napari_nucleiseg.label_files import labels_sha256
 from napari_nucleiseg.lock import DatasetLock, FolderLocked
+from napari_nucleiseg.numbering import count_nuclei
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.recovery import Recovery, read_recovery
 from napari_nucleiseg.sample import Sample
@@ -112,6 +113,8 @@ class Opened:
         The correction, else the annotation, else the kept prediction, else zeros.
     origin : Origin
         Which of them it is.
+    count : int
+        Nuclei in `labels`.
     state : SampleState
     image_sha256 : str
     intensity : (low, high)
@@ -130,6 +133,7 @@ class Opened:
     image: np.ndarray
     labels: np.ndarray
     origin: Origin
+    count: int
     state: SampleState
     image_sha256: str
     intensity: tuple[float, float]
@@ -175,6 +179,7 @@ def open_sample(sample: Sample, folder: Path, *, writable: bool) -> Opened:
         image,
         labels,
         origin,
+        count_nuclei(labels),
         state,
         image_sha256,
         intensity_range(image),

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleiseg.atomic import SaveFailed
+from napari_nucleiseg.merging import alive
 from napari_nucleiseg.recovery import clear_recovery, write_recovery
 from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.sample_files import source_folder
@@ -40,7 +41,8 @@ class Work:
     model : str
         Model that the labels began with; "" if none.
     touched : tuple of int
-        Ids of the nuclei that a hand has touched.
+        Ids of the nuclei that a hand has touched, in any order. Those that are gone from the
+        labels are left out when it is written: to find them takes long.
     prediction : (H, W) int32, or None
         What the model said of the image, to be kept beside the correction.
     image_sha256, saved_sha256 : str
@@ -82,7 +84,7 @@ def save_work(work: Work) -> SampleState:
         `save_labels` tells. The recovery file stays.
     """
     _check_there(work)
-    state = SampleState(work.status, work.model, touched=work.touched)
+    state = SampleState(work.status, work.model, touched=_touched(work))
     masks = work.sample.layout == "kaggle"
     saved = save_labels(work.folder, work.labels, state, masks=masks)
     # The labels are safe by now: neither of these two may turn that into a failure.
@@ -103,7 +105,12 @@ def save_recovery(work: Work) -> None:
         If the disk does not take it.
     """
     _check_there(work)
-    write_recovery(work.folder, work.labels, work.image_sha256, work.saved_sha256, work.touched)
+    touched = _touched(work)
+    write_recovery(work.folder, work.labels, work.image_sha256, work.saved_sha256, touched)
+
+
+def _touched(work: Work) -> tuple[int, ...]:
+    return tuple(sorted(alive(work.touched, work.labels)))
 
 
 def save_prediction(sample: Sample, folder: Path, labels: np.ndarray, model: str) -> SampleState:

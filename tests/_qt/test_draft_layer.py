@@ -168,3 +168,17 @@ def test_a_layer_of_a_type_for_few_ids_is_left_to_the_person(unlabelled, qtbot):
     assert "were not saved" in heard[0]
     assert "converted to uint8" in heard[0]
     assert layer in unlabelled._viewer().layers
+
+
+def test_a_nucleus_gone_from_work_that_waits_does_not_hold_a_later_one_of_its_id(unlabelled, qtbot):
+    """Work that waits to be saved may name nuclei that a hand has touched and then deleted."""
+    layers, sample = unlabelled, unlabelled.sample
+    shape = layers.draft.shape
+    one, other = squares(shape, (10, 10)), squares(shape, (50, 50))
+    work = replace(layers.draft.work(), labels=one, touched=(1, 2))
+    layers.session.note_pending(sample.id, work)
+    show_again(qtbot, layers, sample)
+    layers.show_prediction(sample.id, other)
+    assert set(np.unique(layers.labels_layer.data)) == {0, 1, 2}
+    layers.show_prediction(sample.id, np.zeros(shape, np.int32))
+    assert np.array_equal(layers.labels_layer.data, one)

@@ -16,6 +16,7 @@ from psygnal import Signal
 
 from napari_nucleiseg.draft import Draft
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.merging import alive
 from napari_nucleiseg.sample_files import Opened, Origin
 from napari_nucleiseg.sample_saving import Work
 from napari_nucleiseg.state import SampleState, Status
@@ -89,7 +90,7 @@ class DraftLayer:
         found = self.session.pending.get(opened.sample.id) or opened.recovery
         if found is None or found.labels.shape != opened.labels.shape:
             return opened.labels.astype(np.int32)
-        self._draft.add_touched(found.touched)
+        self._draft.add_touched(alive(found.touched, found.labels))
         return found.labels.astype(np.int32)
 
     def labels_again(self) -> np.ndarray:
@@ -274,7 +275,7 @@ class DraftLayer:
             np.array(self.layer.data, np.int32),
             status,
             self._draft.model if by_model else "",
-            tuple(sorted(self.touched)),
+            tuple(self._draft.ever_touched(self.layer.data)),
             self._draft.prediction if by_model else None,
             opened.image_sha256,
             opened.saved_sha256 if folder == opened.folder else "",

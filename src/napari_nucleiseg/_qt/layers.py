@@ -26,7 +26,6 @@ from napari_nucleiseg._qt.opening import Opening
 from napari_nucleiseg._qt.preferences import Display, display
 from napari_nucleiseg._qt.sample_reader import SampleReader
 from napari_nucleiseg._qt.saving import Saving
-from napari_nucleiseg.numbering import count_nuclei
 from napari_nucleiseg.session import Session, session_for
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ class SampleLayers:
             return
         self._clear_labels()
         labels = self.draft.open(opened)
-        self.session.note_state(opened.sample.id, opened.state, count_nuclei(opened.labels))
+        self.session.note_state(opened.sample.id, opened.state, opened.count)
         self._show_image(viewer, opened)
         self._add_labels_layer(labels)
         fit(viewer, self.image_layer)

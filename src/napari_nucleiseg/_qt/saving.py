@@ -246,19 +246,20 @@ class Saving(QObject):
             _Task(
                 "save",
                 sample_id,
-                lambda: save_work(work),
-                lambda state: self._on_saved(work, state),
+                # Counted here, for that takes longer than the window may be held.
+                lambda: (save_work(work), count_nuclei(work.labels)),
+                lambda saved: self._on_saved(work, *saved),
                 lambda error: self._on_failed(work, str(error)),
             )
         )
 
-    def _on_saved(self, work: Work, state: SampleState) -> None:
+    def _on_saved(self, work: Work, state: SampleState, count: int) -> None:
         session, sample_id = self._session, work.sample.id
         pending = session.pending.get(sample_id)
         if pending is not None and pending.labels is work.labels:
             session.note_pending(sample_id, None)
         self.last_saved = sample_id
-        session.note_state(sample_id, state, count_nuclei(work.labels))
+        session.note_state(sample_id, state, count)
         self._draft.note_saved(work, state)
 
     def _on_failed(self, work: Work, reason: str) -> None:
