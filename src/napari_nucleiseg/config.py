@@ -26,6 +26,7 @@ def parameter(
     step: float | None = None,
     multiple: int = 1,
     unit: str = "",
+    low_means: str = "",
     choices: tuple[str, ...] = (),
 ) -> Any:
     """Declare one parameter: a dataclass field whose metadata describes it.
@@ -44,6 +45,8 @@ def parameter(
         An int must be a multiple of this.
     unit : str
         The unit of the value, as shown behind it.
+    low_means : str
+        What a form shows in place of the lowest value.
     choices : tuple of str
         The allowed values of a str parameter.
     """
@@ -56,6 +59,7 @@ def parameter(
             "step": step,
             "multiple": multiple,
             "unit": unit,
+            "low_means": low_means,
             "choices": choices,
         },
     )
@@ -142,6 +146,7 @@ class DecodeConfig(Config):
         high=10_000,
         step=1,
         unit="px²",
+        low_means="estimated",
     )
 
 
@@ -156,6 +161,7 @@ class PredictConfig(Config):
         high=500.0,
         step=1.0,
         unit="px",
+        low_means="estimated",
     )
     detail: bool = parameter(
         False,

@@ -42,6 +42,18 @@ def test_slider_and_box_move_together(salt: BaseValueWidget[Any]) -> None:
     assert salt.slider.value() > before
 
 
+def test_a_lowest_value_that_means_something_else_is_shown_as_that(qtbot: QtBot) -> None:
+    control = control_for(FIELDS["water"], None)
+    qtbot.addWidget(control.native)
+    control.value = 0
+    assert control.box.text() == "none"
+    control.box.lineEdit().selectAll()
+    qtbot.keyClicks(control.box, "12")
+    qtbot.keyClick(control.box, Qt.Key.Key_Return)
+    assert control.value == 12
+    assert control.box.text() == "12 ml"
+
+
 @pytest.mark.parametrize(("name", "low", "high"), [("salt", 0.0, 1.0), ("water", 0, 10_000)])
 def test_ends_of_a_slider_are_ends_of_the_range(
     name: str, low: float, high: float, qtbot: QtBot

@@ -97,6 +97,7 @@ def _box_for(field: Field) -> QSpinBox | QDoubleSpinBox:
         box.setSingleStep(kind(step))
     if about["unit"]:
         box.setSuffix(f" {about['unit']}")
+    box.setSpecialValueText(about["low_means"])
     # A value counts when it is finished, not after each of its digits.
     box.setKeyboardTracking(False)
     return box
