@@ -163,6 +163,7 @@ def test_a_killed_run_goes_on_with_the_same_command(dsb_folder: Path, tmp_path: 
     epochs = [each.values["epoch"] for each in steps if each.kind == "epoch"]
     assert epochs == list(range(found[0] + 1, 13))
     assert steps[-1].values["report"]["epochs"] == 12
+    assert "is finished: nothing was trained" in next(train_by_recipe(request)).message
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ import pytest
 
 from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.run_checks import check_new, check_same_run, writing_alone
+from napari_nucleiseg.run_checks import (
+    check_new,
+    check_same_dataset,
+    check_same_run,
+    note_finished,
+    writing_alone,
+)
 from napari_nucleiseg.run_description import describe
 from napari_nucleiseg.run_folder import RUN
 from napari_nucleiseg.run_request import Request
@@ -79,3 +85,28 @@ def test_what_was_learned_is_not_gone_on_with_from_another_start_or_config(
     go_on()  # a parameter that was not there yet had its default
     (tmp_path / RUN).write_text("[]")
     go_on()
+
+
+def test_what_was_begun_on_a_dataset_is_not_gone_on_with_on_another(tmp_path: Path) -> None:
+    told = {"dataset": "cells", "image_bytes": {"a": 5, "b": 6}}
+    check_same_dataset(tmp_path, told)  # nothing is known of it
+    (tmp_path / RUN).write_text(json.dumps(told))
+    check_same_dataset(tmp_path, told)
+    with pytest.raises(BadInput, match=r"the dataset cells, not on nuclei; give cells .*\(--out\)"):
+        check_same_dataset(tmp_path, {**told, "dataset": "nuclei"})
+    check_same_dataset(tmp_path, {**told, "image_bytes": {"a": 5, "b": 7}})  # b was repaired
+    with pytest.raises(BadInput, match="another dataset of the name cells"):
+        check_same_dataset(tmp_path, {**told, "image_bytes": {"a": 6, "b": 7}})
+    for old in ({"dataset": ""}, {"dataset": "cells"}, []):
+        (tmp_path / RUN).write_text(json.dumps(old))
+        check_same_dataset(tmp_path, told)
+
+
+def test_a_run_is_finished_once_it_has_a_model_and_was_not_stopped(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    assert note_finished(tmp_path) == "", "without a checkpoint it is begun anew"
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "CURRENT").write_text("step-00000005")
+    assert note_finished(tmp_path).startswith(f"{tmp_path} is finished: nothing was trained")
+    (tmp_path / "stopped").touch()
+    assert note_finished(tmp_path) == "", "it can be trained on"

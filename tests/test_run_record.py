@@ -49,6 +49,16 @@ def test_a_run_of_another_dataset_is_refused(
     assert record(request_to_train, RUN) == before
 
 
+def test_a_run_of_another_dataset_with_the_same_ids_is_refused(
+    samples: tuple[Sample, ...], request_to_train: Request, tmp_path: Path
+) -> None:
+    keep_record(request_to_train, samples, lambda: {"train": samples, "validation": ()})
+    other = dataclasses.replace(request_to_train, dataset=str(tmp_path / "other"))
+    with pytest.raises(BadInput, match="begun on the dataset cells, not on other"):
+        keep_record(other, samples, lambda: pytest.fail("it was split before"))
+    assert record(request_to_train, RUN)["dataset"] == "cells"
+
+
 def test_a_name_that_no_model_can_have_is_refused_before_anything_is_trained(
     samples: tuple[Sample, ...], request_to_train: Request, tmp_path: Path
 ) -> None:

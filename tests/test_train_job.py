@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,6 +47,13 @@ def test_a_dataset_becomes_a_model_that_predicts(dsb_folder: Path, tmp_path: Pat
     assert not set(split["train"]) & set(split["validation"])
     assert model.info["training"]["split"] == split
     assert str(tmp_path) not in json.dumps(model.info)
+
+    job = train(request)
+    assert next(job).message.startswith(f"{request.out} is finished: nothing was trained; give")
+    job.close()
+    other = shutil.copytree(dsb_folder, tmp_path / "other")
+    with pytest.raises(BadInput, match="not on other; give"):
+        next(train(dataclasses.replace(request, dataset=str(other))))
 
     image, _ = make_image("fluorescence", (70, 90), 0)
     maps = list(Predictor(model).predict_maps(image, PredictConfig()))[-1].values["maps"]

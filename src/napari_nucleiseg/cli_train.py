@@ -293,6 +293,8 @@ def _follow_recipe(training: Generator[Progress], epochs: int) -> list[str]:
         for step in with_bar(steps, "step"):
             if step.kind == "problem":
                 problems.append(step.message)
+            elif step.kind == "note":
+                say(step.message)
             elif step.kind == "start":
                 say(f"Encoder: {step.values['encoder']}")
             elif step.kind == "epoch":

@@ -30,7 +30,7 @@ from napari_nucleiseg.metrics import AT_50_70_90, scores
 from napari_nucleiseg.models import Model, find_model
 from napari_nucleiseg.pairing import composed
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.run_checks import writing_alone
+from napari_nucleiseg.run_checks import note_finished, writing_alone
 from napari_nucleiseg.run_folder import REPORT
 from napari_nucleiseg.run_record import keep_record
 from napari_nucleiseg.run_request import Request
@@ -73,7 +73,7 @@ def train_by_recipe(request: RecipeRequest) -> Generator[Progress]:
     Yields
     ------
     Progress
-        Kinds "read", "problem", "start", "step" with "loss", "epoch" with a row of
+        Kinds "note", "read", "problem", "start", "step" with "loss", "epoch" with a row of
         scores, and "result" with "model", the model's folder, and "report".
 
     Raises
@@ -95,7 +95,10 @@ def _train(request: RecipeRequest) -> Generator[Progress]:
         raise BadInput("The plain unet has no encoder to take from a model; start from nothing.")
     out = Path(request.out)
     dataset = read_dataset(request.dataset, table=request.table or None)
+    finished = note_finished(out)
     split = _split(request, dataset.samples)
+    if finished:
+        yield Progress(0, 0, finished, "note")
     examples: dict[str, list[Example]] = {}
     for part in split:
         examples[part] = yield from read_examples(split[part])

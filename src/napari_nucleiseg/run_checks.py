@@ -6,9 +6,10 @@ It must be the only one there, and the folder must be new or hold what the same 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from napari_nucleiseg.atomic import saving
 from napari_nucleiseg.config import changed_values
@@ -25,6 +26,7 @@ from napari_nucleiseg.run_folder import (
     REPORT,
     RUN,
     SPLIT,
+    STOPPED,
     TENSORBOARD,
 )
 from napari_nucleiseg.run_request import Request
@@ -99,3 +101,52 @@ def check_same_run(request: Request) -> None:
             f"{out} holds a run begun with other values of: {', '.join(changed)}; give the same "
             "to go on with it, or another folder to begin a new one."
         )
+
+
+def check_same_dataset(out: Path, now: Mapping[str, Any]) -> None:
+    """Refuse to go on with what was begun on another dataset, also if its ids are the same.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+    now : mapping
+        What `describe` says of the request and of the run's samples in the dataset.
+
+    Raises
+    ------
+    BadInput
+        Naming both.
+    """
+    told = read_json(out / RUN)
+    was = told.get("dataset") if isinstance(told, dict) else None
+    if was and was != now["dataset"]:
+        raise BadInput(
+            f"{out} holds a run that was begun on the dataset {was}, not on {now['dataset']}; "
+            f"give {was} to go on with it, or another folder (--out) to begin a new one."
+        )
+    if was and _all_differ(told.get("image_bytes"), now["image_bytes"]):
+        raise BadInput(
+            f"{out} holds a run that was begun on another dataset of the name {was}: all its "
+            "images are of another size in bytes; give that one to go on with it, or another "
+            "folder (--out) to begin a new one."
+        )
+
+
+def _all_differ(before: Any, now: Mapping[str, int]) -> bool:
+    """Compare sizes: one image that was damaged may have been replaced, all of them were not."""
+    known = before.keys() & now.keys() if isinstance(before, dict) else set()
+    return bool(known) and all(before[each] != now[each] for each in known)
+
+
+def is_finished(out: Path) -> bool:
+    """Tell whether the run in a folder came to its end, so that there is nothing to go on with."""
+    parts = MODEL, CURRENT
+    return all(os.path.exists(out / each) for each in parts) and not os.path.exists(out / STOPPED)
+
+
+def note_finished(out: Path) -> str:
+    """Say that nothing is trained where a run has come to its end; empty where it goes on."""
+    if not is_finished(out):
+        return ""
+    return f"{out} is finished: nothing was trained; give another --out to train anew."

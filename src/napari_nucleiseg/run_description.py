@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,7 +27,8 @@ def describe(request: Request, split: Split) -> dict[str, Any]:
         "data_sha256" and "versions". Plain values, fit for JSON.
     """
     return {
-        "dataset": Path(request.dataset).name,
+        # Of "." there is no name before it is looked up.
+        "dataset": Path(os.path.abspath(request.dataset)).name,
         "start": Path(request.start).name,
         "config": dataclasses.asdict(request.config),
         "split": ids_of(split),

@@ -10,7 +10,7 @@ from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.json_files import read_json, write_json
 from napari_nucleiseg.model_check import check_name, is_split
 from napari_nucleiseg.models import check_place
-from napari_nucleiseg.run_checks import check_new, check_same_run
+from napari_nucleiseg.run_checks import check_new, check_same_dataset, check_same_run
 from napari_nucleiseg.run_description import describe, ids_of
 from napari_nucleiseg.run_folder import MODEL, OFFERED, RUN, SPLIT
 from napari_nucleiseg.run_request import Request
@@ -38,7 +38,7 @@ def keep_record(
     Raises
     ------
     BadInput
-        If the run was begun with another start or config, its split names samples that are
+        If the run was begun with another start, config or dataset, its split names samples that are
         missing, its model's name is none, or the folder holds files that no run has written:
         better now than when all is trained.
     """
@@ -46,7 +46,8 @@ def keep_record(
     out = Path(request.out)
     with saving(out):
         check_place(out / MODEL)
-    if (out / SPLIT).exists():
+    is_begun = (out / SPLIT).exists()
+    if is_begun:
         check_same_run(request)
         split = _read_split(samples, out / SPLIT)
     else:
@@ -60,7 +61,10 @@ def keep_record(
         with saving(out):
             out.mkdir(parents=True, exist_ok=True)
         write_json(out / SPLIT, ids_of(split))
-    write_json(out / RUN, describe(request, split))
+    now = describe(request, split)
+    if is_begun:
+        check_same_dataset(out, now)
+    write_json(out / RUN, now)
     return split
 
 

@@ -20,7 +20,7 @@ from napari_nucleiseg.examples import read_examples, typical_diameter
 from napari_nucleiseg.learned import held_out_by, known_to
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.run_checks import writing_alone
+from napari_nucleiseg.run_checks import note_finished, writing_alone
 from napari_nucleiseg.run_folder import DECIDED, STOPPED
 from napari_nucleiseg.run_record import keep_record, note_newcomers
 from napari_nucleiseg.run_request import Request
@@ -91,8 +91,9 @@ def train(request: TrainRequest) -> Generator[Progress]:
 
 def _train(request: TrainRequest) -> Generator[Progress]:
     start = _model_to_start_from(request)
+    finished = note_finished(Path(request.out))
     split, newcomers = _split(request, start)
-    for note in filter(None, (newcomers, *notes(split))):
+    for note in filter(None, (finished, newcomers, *notes(split))):
         yield Progress(0, 0, note, "note")
     train_examples = yield from read_examples(split[TRAIN])
     validation = yield from read_examples(judges(split))
