@@ -4,10 +4,12 @@ import json
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tifffile
 
 from napari_nucleiseg.cli import main
+from napari_nucleiseg.label_files import write_label_image
 
 
 def test_evaluate_prints_a_table_and_writes_the_same_as_json(
@@ -173,3 +175,17 @@ def test_a_prediction_that_another_program_has_saved_is_a_truth(
     command = ["evaluate", str(tmp_path / "cells"), "--model", model, "--json", str(file)]
     assert main(command) == 3
     assert [each["id"] for each in json.loads(file.read_text())["images"]] == [corrected.stem]
+
+
+def test_evaluate_names_what_has_no_nuclei_and_scores_it_all_the_same(
+    dsb_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    one = sorted(each for each in dsb_folder.iterdir() if each.is_dir())[0]
+    write_label_image(one / "labels.tif", np.zeros((128, 128), np.int32))
+    file = tmp_path / "scores.json"
+    assert main(["evaluate", str(dsb_folder), "--model", model, "--json", str(file)]) == 0
+    printed = capsys.readouterr().out
+    words = f"1 image has no nuclei in its masks ({one.name}): it counts as empty."
+    assert words in printed
+    assert "all (4)" in printed
+    assert json.loads(file.read_text())["warning"] == words

@@ -10,11 +10,13 @@ import time
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_nucleiseg.cli import main
 from napari_nucleiseg.config import PredictConfig, RecipeConfig
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.label_files import write_label_image
 from napari_nucleiseg.learned import learned_by
 from napari_nucleiseg.models import check_model_folder, find_model
 from napari_nucleiseg.nn.checkpoints import read_checkpoint
@@ -100,6 +102,15 @@ def test_images_without_masks_are_nothing_to_train_or_judge_by(
     job.close()
     split = json.loads((tmp_path / "run" / "split.json").read_text())
     assert sorted(split["train"] + split["validation"]) == ids[::2]
+
+
+def test_an_image_without_nuclei_is_named(dsb_folder: Path, tmp_path: Path) -> None:
+    ids = sorted(each.name for each in dsb_folder.iterdir() if each.is_dir())
+    write_label_image(dsb_folder / ids[0] / "labels.tif", np.zeros((128, 128), np.int32))
+    job = train_by_recipe(RecipeRequest(str(dsb_folder), str(tmp_path / "run"), CONFIG))
+    note = next(step.message for step in job if step.kind == "note")
+    job.close()
+    assert note == f"1 image has no nuclei in its masks ({ids[0]}): it counts as empty."
 
 
 @pytest.mark.parametrize(

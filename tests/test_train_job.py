@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import shutil
 import signal
@@ -15,6 +16,7 @@ import tifffile
 
 from napari_nucleiseg.config import PredictConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
+from napari_nucleiseg.label_files import write_label_image
 from napari_nucleiseg.models import check_model_folder
 from napari_nucleiseg.nn.checkpoints import read_checkpoint
 from napari_nucleiseg.predictor import Predictor
@@ -128,6 +130,18 @@ def test_a_run_that_goes_on_says_what_it_was_begun_without(
     assert "not part of this run" not in said()
     (tmp_path / away.name).rename(away)
     assert "1 image that has labels is not part of this run" in said()
+
+
+def test_an_approved_image_without_nuclei_is_named_before_it_is_learned_from(
+    dsb_folder: Path, tmp_path: Path
+) -> None:
+    one = sorted(each for each in dsb_folder.iterdir() if each.is_dir())[0]
+    write_label_image(one / "labels.tif", np.zeros((128, 128), np.int32))
+    job = train(TrainRequest(str(dsb_folder), str(tmp_path / "run"), CONFIG))
+    steps = list(itertools.takewhile(lambda step: step.kind != "start", job))
+    job.close()
+    words = f"1 image has no nuclei in its masks ({one.name}): it counts as empty."
+    assert words in [each.message for each in steps if each.kind == "note"]
 
 
 def test_a_second_training_of_a_run_is_refused_until_the_first_lets_go(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.state import SampleState, Status
-from napari_nucleiseg.truth import sort_by_truth
+from napari_nucleiseg.truth import note_empty, sort_by_truth
 
 
 def sample(name: str, *, masks: bool = False) -> Sample:
@@ -31,3 +31,11 @@ def test_predictions_that_nobody_looked_at_have_no_truth() -> None:
 def test_a_prediction_beside_masks_leaves_the_masks_the_truth() -> None:
     truths = sort_by_truth([sample("a", masks=True)], {"a": SampleState(Status.PREDICTED)})
     assert [each.id for each in truths.annotated] == ["a"]
+
+
+def test_images_without_nuclei_are_named_up_to_three() -> None:
+    assert note_empty([]) == ""
+    assert note_empty(["a"]) == "1 image has no nuclei in its masks (a): it counts as empty."
+    three = "3 images have no nuclei in their masks (a, b, c): they count as empty."
+    assert note_empty(list("abc")) == three
+    assert "(a, b, c and 2 more)" in note_empty(list("abcde"))

@@ -51,6 +51,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from napari_nucleiseg.learned import warn_of_known
     from napari_nucleiseg.models import find_model
     from napari_nucleiseg.predictor import Predictor
+    from napari_nucleiseg.truth import note_empty
 
     if arguments.worst < 0:
         raise WrongOption(f"--worst is {arguments.worst}; expected 0 or more.")
@@ -73,7 +74,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             result = step.values
     ids = {each["id"] for each in result["images"]}
     scored = [each for each in samples if each.id in ids]
-    warning = warn_of_known(predictor.model, dataset.root, scored)
+    known = warn_of_known(predictor.model, dataset.root, scored)
+    empty = note_empty([each["id"] for each in result["images"] if not each["n_true"]])
+    warning = "\n".join(filter(None, (known, empty)))
     _print_evaluation(result, arguments.worst, warning)
     if arguments.json:
         told = {

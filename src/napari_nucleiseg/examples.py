@@ -11,6 +11,7 @@ from napari_nucleiseg.dataset import read_labels, read_sample_image
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress, problem
 from napari_nucleiseg.sample import Sample
+from napari_nucleiseg.truth import note_empty
 
 if TYPE_CHECKING:
     from napari_nucleiseg.nn.augment import Example
@@ -32,6 +33,12 @@ def read_examples(samples: Sequence[Sample]) -> Generator[Progress, None, list[E
             continue
         yield Progress(done, len(samples), "Reading images", "read")
     return examples
+
+
+def note_empty_of(*parts: Iterable[Example]) -> str:
+    """Say which examples have no nuclei, as `note_empty` does."""
+    every = {each.id: each for part in parts for each in part}
+    return note_empty([name for name, each in every.items() if not each.labels.any()])
 
 
 def typical_diameter(diameters: Iterable[float | None]) -> float:

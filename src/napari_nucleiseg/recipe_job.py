@@ -21,7 +21,7 @@ from napari_nucleiseg.dataset import Dataset, read_dataset
 from napari_nucleiseg.diameter import median_diameter
 from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.examples import read_examples, typical_diameter
+from napari_nucleiseg.examples import note_empty_of, read_examples, typical_diameter
 from napari_nucleiseg.fields import find_fields
 from napari_nucleiseg.json_files import write_json
 from napari_nucleiseg.labels import labels_from_maps
@@ -102,6 +102,8 @@ def _train(request: RecipeRequest) -> Generator[Progress]:
     examples: dict[str, list[Example]] = {}
     for part in split:
         examples[part] = yield from read_examples(split[part])
+    if empty := note_empty_of(*examples.values()):
+        yield Progress(0, 0, empty, "note")
     pixels = {part: resized(each, request.config.edge) for part, each in examples.items()}
     encoder = _EncoderSource(request, dataset, split)
     source: Model | None = None

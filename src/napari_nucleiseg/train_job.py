@@ -16,7 +16,7 @@ from napari_nucleiseg.config import TrainConfig
 from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.encoders import find_encoder
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.examples import read_examples, typical_diameter
+from napari_nucleiseg.examples import note_empty_of, read_examples, typical_diameter
 from napari_nucleiseg.learned import held_out_by, known_to
 from napari_nucleiseg.models import Model, find_model, read_weights
 from napari_nucleiseg.progress import Progress
@@ -98,12 +98,13 @@ def _train(request: TrainRequest) -> Generator[Progress]:
     train_examples = yield from read_examples(split[TRAIN])
     validation = yield from read_examples(judges(split))
     old = yield from read_examples(split.get(OLD, ()))
+    empty = note_empty_of(train_examples, validation, old)
 
     from napari_nucleiseg.nn.training import train_network
 
     weights, source, note = _weights(request, start)
-    if note:
-        yield Progress(0, 0, note, "note")
+    for each in filter(None, (empty, note)):
+        yield Progress(0, 0, each, "note")
     for step in train_network(
         train_examples,
         validation,

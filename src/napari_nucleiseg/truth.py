@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,3 +81,21 @@ def sort_by_truth(samples: Iterable[Sample], states: Mapping[str, SampleState]) 
     for sample in samples:
         found[truth_of(sample, states.get(sample.id, _UNREAD))].append(sample)
     return Truths(**{truth.value: tuple(those) for truth, those in found.items()})
+
+
+_MOST_NAMED = 3
+
+
+def note_empty(ids: Sequence[str]) -> str:
+    """Say which samples have a truth without any nucleus; empty where there are none.
+
+    They are learned from and judged by like the others: no nucleus is a truth, too, and a
+    person should know of one that is there by mistake.
+    """
+    if not ids:
+        return ""
+    named = ", ".join(ids[:_MOST_NAMED])
+    if len(ids) == 1:
+        return f"1 image has no nuclei in its masks ({named}): it counts as empty."
+    more = f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
+    return f"{len(ids)} images have no nuclei in their masks ({named}{more}): they count as empty."
