@@ -192,18 +192,31 @@ def test_a_recipe_takes_no_preset(
     assert "no meaning for a recipe" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("best", "says"), [(0, True), (40, False)])
-def test_a_model_that_is_no_better_than_its_start_is_called_so(
+ADVICE = "Correct more images of the kind that fails, and train again"
+ALONE = "; --corrected trains on corrected images alone"
+
+
+@pytest.mark.parametrize(
+    ("best", "flags", "says"),
+    [
+        (0, [], f"this model is the same as nuclei. {ADVICE}{ALONE}.\n"),
+        (0, ["--corrected"], f"this model is the same as nuclei. {ADVICE}.\n"),
+        (40, [], ""),
+    ],
+)
+def test_a_model_that_is_no_better_than_its_start_is_called_so_with_what_to_do(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
-    best: int, says: bool,
+    best: int, flags: list[str], says: str,
 ) -> None:  # fmt: skip
     def train(request: TrainRequest) -> Iterator[Progress]:
         values = {"model": "m", "scores": {"best_step": best}}
         yield Progress(80, 80, kind="result", values=values)
 
     monkeypatch.setattr(train_job, "train", train)
-    main(["train", str(folder), "--out", str(tmp_path / "run"), "--from", "nuclei"])
-    assert ("this model is the same as nuclei." in capsys.readouterr().out) is says
+    main(["train", str(folder), "--out", str(tmp_path / "run"), "--from", "nuclei", *flags])
+    printed = capsys.readouterr().out
+    assert says in printed
+    assert ("the same as" in printed) is bool(says)
 
 
 def test_a_recipe_from_imagenet_is_one_that_names_no_model(

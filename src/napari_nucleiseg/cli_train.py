@@ -34,9 +34,14 @@ from napari_nucleiseg.presets import Preset, preset_config
 if TYPE_CHECKING:
     from napari_nucleiseg.dataset import Dataset
     from napari_nucleiseg.progress import Progress
+    from napari_nucleiseg.train_job import TrainRequest
 
 
-_NO_GAIN = "No validation was better than the start: this model is the same as {}."
+_NO_GAIN = (
+    "No validation was better than the start: this model is the same as {}. Correct more images "
+    "of the kind that fails, and train again{}."
+)
+_ALONE = "; --corrected trains on corrected images alone"
 _EPOCHS = (
     "how often to validate, --epoch-steps training steps apart: another way to say --steps; in a "
     "recipe, how often each image is seen (100)"
@@ -159,7 +164,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from napari_nucleiseg.train_job import TrainRequest, train
+    from napari_nucleiseg.train_job import TrainRequest
 
     if arguments.recipe:
         _refuse(arguments, ("preset", "corrected"), "has no meaning for a recipe")
@@ -180,10 +185,10 @@ def _train(arguments: argparse.Namespace) -> int:
         only=_corrected(dataset) if arguments.corrected else (),
     )
     try:
-        problems = _follow_training(train(request), start)
+        problems = _follow_training(request)
     except KeyboardInterrupt:
         say("Stopped: the best weights so far become a model. Ctrl+C again to leave it at that.")
-        problems = _follow_training(train(dataclasses.replace(request, finish_now=True)), start)
+        problems = _follow_training(dataclasses.replace(request, finish_now=True))
     complain(problems)
     return SKIPPED if problems or dataset.problems else OK
 
@@ -240,10 +245,12 @@ def _corrected(dataset: Dataset) -> tuple[str, ...]:
     return tuple(each.id for each in truths.by_hand)
 
 
-def _follow_training(training: Generator[Progress], start: str) -> list[str]:
-    """Show a training, and return what it complains of."""
+def _follow_training(request: TrainRequest) -> list[str]:
+    """Train and show it, and return what it complains of."""
+    from napari_nucleiseg.train_job import train
+
     problems = []
-    with closing(training) as steps:  # an interrupted one must let go of its folder
+    with closing(train(request)) as steps:  # an interrupted one must let go of its folder
         for step in with_bar(steps, "step"):
             if step.kind == "problem":
                 problems.append(step.message)
@@ -254,7 +261,7 @@ def _follow_training(training: Generator[Progress], start: str) -> list[str]:
             elif step.kind == "result":
                 print(f"Model: {step.values['model']}")
                 if step.values["scores"].get("best_step") == 0:
-                    say(_NO_GAIN.format(start))
+                    say(_NO_GAIN.format(request.start, "" if request.only else _ALONE))
                 print(json.dumps(step.values["scores"], indent=1))
     return problems
 
