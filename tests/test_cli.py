@@ -44,6 +44,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr().err
+    assert "Segment cell nuclei" in shown
+    assert "fetch" in shown
+    assert "download a public dataset" in shown
+
+
 def test_info_names_device_and_folders(capsys: pytest.CaptureFixture) -> None:
     assert main(["info"]) == 0
     printed = capsys.readouterr().out

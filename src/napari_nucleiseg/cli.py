@@ -33,7 +33,11 @@ from napari_nucleiseg.errors import BadInput
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     _prepare_streams()
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return WRONG_USAGE
     try:
         code = arguments.run(arguments)
         sys.stdout.flush()  # what cannot be printed is better found here than when Python ends
@@ -85,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="nucleiseg", description="Segment cell nuclei, score the masks, and train on them."
     )
     parser.add_argument("--version", action="version", version=f"nucleiseg {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     add_predict(commands)
     add_train(commands)
     add_import(commands)
