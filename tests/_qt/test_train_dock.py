@@ -128,6 +128,39 @@ def test_too_little_to_train_on_is_said(dock):
     dock.page.form.also_annotated.click()
     assert not dock.page.run_bar.start_button.isEnabled()
     assert "two images" in dock.page.run_bar.start_button.toolTip()
+    assert "tick “Also 4 images that came with masks”" in dock.page.run_bar.status.text()
+    assert dock.page.estimate.text() == ""
+    dock.page.form.also_annotated.click()
+    assert dock.page.run_bar.start_button.isEnabled()
+    assert dock.page.run_bar.status.text() == ""
+    assert "on 4 images" in dock.page.estimate.text()
+
+
+def test_one_correction_leaves_ready_what_was_ready_to_train(dock, session, qtbot):
+    form = dock.page.form
+    session.note_state("e", SampleState(Status.APPROVED))
+    qtbot.waitUntil(lambda: "<b>1</b> approved" in form.counts.text())
+    assert form.also_annotated.isChecked(), "one image alone is too few"
+    assert dock.page.run_bar.start_button.isEnabled()
+    session.note_state("f", SampleState(Status.CORRECTED))
+    qtbot.waitUntil(lambda: "<b>1</b> corrected" in form.counts.text())
+    assert not form.also_annotated.isChecked()
+    assert dock.page.run_bar.start_button.isEnabled()
+    session.note_state("e", SampleState(Status.UNLABELLED))
+    qtbot.waitUntil(lambda: "<b>0</b> approved" in form.counts.text())
+    assert form.also_annotated.isChecked()
+    form.also_annotated.click()
+    session.note_state("f", SampleState(Status.UNLABELLED))
+    qtbot.waitUntil(lambda: "<b>0</b> corrected" in form.counts.text())
+    assert not form.also_annotated.isChecked(), "the person has decided"
+    assert "tick “Also" in dock.page.run_bar.start_button.toolTip()
+
+
+def test_a_box_that_could_not_help_is_not_spoken_of(dock, session, tmp_path):
+    write_sample(tmp_path / "other" / "z", squares(SHAPE, (20, 20)), masks=True)
+    session.open_dataset(tmp_path / "other")
+    assert "two images" in dock.page.run_bar.status.text()
+    assert "tick" not in dock.page.run_bar.status.text()
 
 
 def test_presets_and_parts_set_the_details_and_the_estimate(dock):

@@ -173,9 +173,10 @@ class TrainDock(ScrollDock):
             self.page.form.show_model(model)
 
     def _on_form_changed(self) -> None:
-        self.page.run_bar.set_reason(self._why_not())
+        reason = self._why_not()
+        self.page.run_bar.set_reason(reason)
         self._look_for_known()
-        self.page.estimate.setText(self._estimate())
+        self.page.estimate.setText("" if reason else self._estimate())
 
     def _look_for_known(self) -> None:
         """Find what the start and the model in use have learned from, once for each of them."""
@@ -219,9 +220,7 @@ class TrainDock(ScrollDock):
             return (
                 f"{where}copy the dataset to a place that can be written to, and correct it there."
             )
-        if len(self.page.form.samples) < 2:
-            return "Correct or approve two images at least: one to learn from, one held out."
-        return ""
+        return self.page.form.why_too_few
 
     def _show_unfinished(self) -> None:
         self.page.unfinished.show_run(

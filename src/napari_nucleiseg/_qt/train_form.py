@@ -57,6 +57,8 @@ _PRESETS = (
 _CLASSIC = "mobilenetv2-unet"
 # Arrows as text follow the theme; those of the widget are black in a dark window.
 _FOLDED, _OPEN = "▶ Details", "▼ Details"
+LEAST_IMAGES = 2
+"""One to learn from, one held out."""
 MODEL, ENCODER, NOTHING = "A model", "ImageNet: encoder only", "Nothing: random weights"
 
 
@@ -155,8 +157,9 @@ class TrainForm(QWidget):
         self.also_annotated.setText(f"Also {images} that came with masks")
         self.also_annotated.setEnabled(annotated > 0)
         if not self._has_decided:
-            # With no correction at hand, they are the only thing to learn from.
-            self.also_annotated.setChecked(annotated > 0 and not truths.by_hand)
+            # With too few corrections at hand, there is nothing else to learn from.
+            few = len(truths.by_hand) < LEAST_IMAGES
+            self.also_annotated.setChecked(annotated > 0 and few)
         self._show_counts()
 
     def _show_counts(self) -> None:
@@ -200,6 +203,17 @@ class TrainForm(QWidget):
         truths = self._truths
         also = self.also_annotated.isChecked() and self.also_annotated.isEnabled()
         return truths.by_hand + (truths.annotated if also else ())
+
+    @property
+    def why_too_few(self) -> str:
+        """Why that cannot be trained on, and what to do; empty where it can."""
+        truths = self._truths
+        if len(self.samples) >= LEAST_IMAGES:
+            return ""
+        text = "Correct or approve two images at least: one to learn from, one held out."
+        if len(truths.by_hand + truths.annotated) >= LEAST_IMAGES:
+            text += f" Or tick “{self.also_annotated.text()}”."
+        return text
 
     def _on_annotated_clicked(self) -> None:
         self._has_decided = True
