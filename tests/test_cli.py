@@ -52,6 +52,19 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture) -> N
     assert "download a public dataset" in shown
 
 
+def test_a_missing_file_to_import_is_said_before_keras_is_loaded(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom napari_nucleiseg.cli import main\n"
+        "print(main(['import', *sys.argv[1:], '--name', 'new']), 'keras' in sys.modules)"
+    )
+    for name, words in (("nosuch.h5", "There is no file"), ("", "is not a plain file")):
+        command = [sys.executable, "-c", code, str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout == "1 False\n"
+        assert done.stderr.startswith("nucleiseg: ")
+        assert words in done.stderr
+
+
 def test_info_names_device_and_folders(capsys: pytest.CaptureFixture) -> None:
     assert main(["info"]) == 0
     printed = capsys.readouterr().out

@@ -12,7 +12,7 @@ import numpy as np
 from napari_nucleiseg.atomic import saving
 from napari_nucleiseg.config import DecodeConfig
 from napari_nucleiseg.errors import BadInput
-from napari_nucleiseg.model_check import check_name
+from napari_nucleiseg.model_check import MAX_FILE_BYTES, check_name, open_regular
 from napari_nucleiseg.models import (
     find_model,
     list_models,
@@ -95,14 +95,15 @@ def import_h5(
     Raises
     ------
     BadInput
-        If the name is no good or taken, or the file does not hold exactly the finite
-        weights of the network. Nothing is written then.
+        If the name is no good or taken, or the file is missing or does not hold exactly the
+        finite weights of the network. Nothing is written then.
     """
     require_packages()
     check_name(name)
     if not 1 <= diameter <= 1000:
         raise BadInput(f"The diameter is {diameter}; expected 1 to 1000 px.")
     folder = _folder_of_new(name)
+    _check_given(file)  # Keras takes 10 s to come
     from napari_nucleiseg.nn.export import weights_to_onnx
     from napari_nucleiseg.nn.h5_weights import read_h5
 
@@ -123,6 +124,13 @@ def import_h5(
         )
     values = {"model": str(written.folder), "network": network}
     yield Progress(3, 3, "Imported", "result", values)
+
+
+def _check_given(file: Path) -> None:
+    if not os.path.lexists(file):
+        raise BadInput(f"There is no file {file}; name a .h5 file that Keras has written.")
+    with open_regular(file, MAX_FILE_BYTES):
+        pass
 
 
 def _folder_of_new(name: str) -> Path:
