@@ -17,6 +17,7 @@ from napari_nucleiseg.presets import Preset, preset_config
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.run_checks import writing_alone
 from napari_nucleiseg.state import SampleState, Status, write_state
+from napari_nucleiseg.time_left import TimeLeft
 from napari_nucleiseg.train_job import TrainRequest
 
 
@@ -171,8 +172,33 @@ def test_before_the_first_step_there_is_no_loss(
     monkeypatch.setattr(train_job, "train", train)
     assert main(["train", str(folder), "--out", str(tmp_path / "run")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "step 0  loss -  AP .5/.7/.9: all 0.500/0.400/0.100"
-    assert lines[1] == "step 40  loss 0.2500  AP .5/.7/.9: all 0.500/0.400/0.100"
+    assert lines[1] == "step 0  loss -  AP .5/.7/.9: all 0.500/0.400/0.100"
+    assert lines[2] == "step 40  loss 0.2500  AP .5/.7/.9: all 0.500/0.400/0.100"
+
+
+def test_each_validation_tells_the_time_left_and_the_first_what_ap_is(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def train(request: TrainRequest) -> Iterator[Progress]:
+        for step in range(101, 201):
+            now[0] += 2
+            yield Progress(step, 300, values={"loss": 0.5})
+            if step % 50 == 0:
+                values = {"step": step, "loss": 0.25, "ap": {"all": (0.5, 0.4, 0.1)}}
+                now[0] += 49
+                yield Progress(step, 300, kind="epoch", values=values)
+        yield Progress(300, 300, kind="result", values={"model": "m", "scores": {}})
+
+    now = [0.0]
+    monkeypatch.setattr(train_job, "train", train)
+    monkeypatch.setattr("napari_nucleiseg.cli_train.TimeLeft", lambda: TimeLeft(lambda: now[0]))
+    assert main(["train", str(folder), "--out", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out
+    first, *epochs = printed.splitlines()[:3]
+    assert "by an IoU of .5, .7 or .9 at least" in first
+    assert epochs[0].endswith("0.100  8 min left at most"), "3 s a step with its validation"
+    assert epochs[1].endswith("0.100  5 min left at most")
+    assert printed.count("an IoU of") == 1
 
 
 def test_nothing_corrected_is_said(

@@ -4,7 +4,7 @@ The rooms of the package, from the bottom up; a room imports only rooms below it
 it in its group. `pyproject.toml` has the exact order, and a test keeps it.
 
 ========== =====================================================================
-base       config (every parameter, once), errors, progress; cgroup, _cv2, _ort
+base       config (every parameter, once), errors, progress, time_left; cgroup, _cv2, _ort
 writing    atomic, folder_swap, json_files: whole or not at all
 files      decoders, images, spans, numbering; label_files, mask_files, mask_png
 saving     state, storage, recovery, lock: what is written, so that nothing is lost;

@@ -30,6 +30,7 @@ from napari_nucleiseg.cli_base import (
 from napari_nucleiseg.config import NETWORKS, RECIPES, RecipeConfig, TrainConfig
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.presets import Preset, preset_config
+from napari_nucleiseg.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from napari_nucleiseg.dataset import Dataset
@@ -42,6 +43,10 @@ _NO_GAIN = (
     "of the kind that fails, and train again{}."
 )
 _ALONE = "; --corrected trains on corrected images alone"
+_AP = (
+    "AP .5/.7/.9 is, of all nuclei that are drawn or found, the share that is both: overlapping "
+    "by an IoU of .5, .7 or .9 at least. 1 is best."
+)
 _EPOCHS = (
     "how often to validate, --epoch-steps training steps apart: another way to say --steps; in a "
     "recipe, how often each image is seen (100)"
@@ -249,15 +254,20 @@ def _follow_training(request: TrainRequest) -> list[str]:
     """Train and show it, and return what it complains of."""
     from napari_nucleiseg.train_job import train
 
-    problems = []
+    problems, left, is_first = [], TimeLeft(), True
     with closing(train(request)) as steps:  # an interrupted one must let go of its folder
         for step in with_bar(steps, "step"):
-            if step.kind == "problem":
+            if step.kind == "step":
+                left.after(step.done, step.total)
+            elif step.kind == "problem":
                 problems.append(step.message)
             elif step.kind == "note":
                 say(step.message)
             elif step.kind == "epoch":
-                say(_epoch_line(step.values))
+                if is_first:
+                    say(_AP)
+                is_first = False
+                say(_epoch_line(step.values, left.after(step.done, step.total)))
             elif step.kind == "result":
                 print(f"Model: {step.values['model']}")
                 if step.values["scores"].get("best_step") == 0:
@@ -342,10 +352,11 @@ def _print_report(report: dict[str, Any]) -> None:
         print(f"AP .5/.7/.9 of the test images, {group}: {'/'.join(f'{v:.3f}' for v in ap)}")
 
 
-def _epoch_line(values: dict[str, Any]) -> str:
+def _epoch_line(values: dict[str, Any], left: str) -> str:
     ap = "  ".join(
         f"{name} {'/'.join(f'{v:.3f}' for v in row)}" for name, row in values["ap"].items()
     )
     # Before the first step there is none.
     loss = f"{values['loss']:.4f}" if math.isfinite(values["loss"]) else "-"
-    return f"step {values['step']}  loss {loss}  AP .5/.7/.9: {ap}"
+    rest = f"  {left} at most" if left else ""
+    return f"step {values['step']}  loss {loss}  AP .5/.7/.9: {ap}{rest}"

@@ -6,9 +6,9 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from napari_nucleiseg._qt.listening import ask_calmly, calm_timer
-from napari_nucleiseg._qt.time_left import TimeLeft
 from napari_nucleiseg._qt.wrapped_label import WrappedLabel
 from napari_nucleiseg.progress import Progress
+from napari_nucleiseg.time_left import TimeLeft
 
 # Readable on napari's dark and light background.
 _BAD = "color: #e5484d;"

@@ -17,7 +17,6 @@ from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.listening import ask_calmly, calm_timer, listen
 from napari_nucleiseg._qt.pages import Pages
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
-from napari_nucleiseg._qt.time_left import in_words
 from napari_nucleiseg._qt.train_page import TrainPage
 from napari_nucleiseg._qt.trial import Trial
 from napari_nucleiseg._qt.workers import JobHandle, run_call, run_job
@@ -37,6 +36,7 @@ from napari_nucleiseg.runs import (
     unfinished_run,
 )
 from napari_nucleiseg.session import Session, session_for
+from napari_nucleiseg.time_left import in_words
 from napari_nucleiseg.train_job import IMAGENET
 from napari_nucleiseg.training_packages import require_packages
 from napari_nucleiseg.truth import Truths, sort_by_truth

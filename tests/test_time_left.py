@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_nucleiseg._qt.time_left import TimeLeft, in_words
+from napari_nucleiseg.time_left import TimeLeft, in_words
 
 
 @pytest.mark.parametrize(
