@@ -210,6 +210,8 @@ def test_an_interrupt_makes_a_model_of_the_best_and_the_same_command_goes_on(
     said, _ = process.communicate()
     assert process.returncode == 0, said
     assert f"Model: {out / 'model'}" in said
+    alarms = [each for each in said.splitlines() if each.startswith("E0") or "FutureW" in each]
+    assert not alarms, "there is nothing to be afraid of"
     before, _, _ = read_checkpoint(out / "checkpoints")
     assert check_model_folder(out / "model").info["training"]["steps"] == before
     assert 2 <= before < 24

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import os
+import warnings
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -151,8 +152,13 @@ def _train_and_save(arguments: argparse.Namespace) -> int:
 
 
 def _quieten_tensorflow() -> None:
-    """Keep TensorFlow's log of its start from standing before what is asked for."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Keep TensorFlow's log of its start from standing before what is asked for.
+
+    It calls it an error that there is no graphics card. What ends the process is always said,
+    and so is what it says of its start before it has read this level (lines with "I0000").
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning, r"keras\.")
 
 
 def _import(arguments: argparse.Namespace) -> int:
