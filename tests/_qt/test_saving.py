@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from napari.utils.notifications import notification_manager
 from squares import EDGE, squares, write_sample
 
 from napari_nucleiseg import merging, numbering, sample_files, sample_saving
@@ -116,6 +117,45 @@ def test_approve_saves_and_goes_on(layers, qtbot):
     assert layers.session.sample is layers.session.dataset.samples[LAST]
 
 
+def test_an_image_without_nuclei_is_approved_at_the_second_press(layers, qtbot):
+    sample = layers.sample
+    layers.saving.approve()
+    rest(qtbot, layers)
+    assert layers.sample is layers.session.sample is sample
+    assert layers.session.state_of(sample).status is Status.UNLABELLED
+    said = notification_manager.records[-1].message
+    assert said == "No nuclei here: press A again to approve it as empty."
+    layers.saving.approve()
+    rest(qtbot, layers)
+    assert read_state(sample.folder).status is Status.APPROVED
+    assert layers.session.sample is layers.session.dataset.samples[LAST]
+
+
+@pytest.mark.parametrize("between", ["stroke and undo", "another image"])
+def test_an_empty_image_is_asked_about_again_when_something_came_between(layers, qtbot, between):
+    sample = layers.sample
+    layers.saving.approve()
+    if between == "another image":
+        show(qtbot, layers, LAST)
+        show(qtbot, layers, BARE)
+    else:
+        paint(layers)
+        layers.labels_layer.undo()
+    layers.saving.approve()
+    rest(qtbot, layers)
+    assert layers.session.sample is sample
+    assert layers.session.state_of(sample).status is Status.UNLABELLED
+
+
+def test_an_empty_image_that_is_approved_is_not_asked_about_again(layers, qtbot):
+    for _ in range(2):
+        layers.saving.approve()
+    rest(qtbot, layers)
+    show(qtbot, layers, BARE)
+    layers.saving.approve()
+    assert layers.session.sample is layers.session.dataset.samples[LAST]
+
+
 @pytest.mark.parametrize("ask", ["approve", "save"])
 def test_what_is_asked_for_while_the_next_image_opens_is_not_done_to_the_last(layers, qtbot, ask):
     last, failed = layers.sample, []
@@ -128,6 +168,7 @@ def test_what_is_asked_for_while_the_next_image_opens_is_not_done_to_the_last(la
     assert layers.session.sample is layers.session.dataset.samples[LAST]
     assert len(failed) == (ask == "approve")
     qtbot.waitUntil(lambda: layers.sample is layers.session.sample)
+    paint(layers)
     layers.saving.approve()
     rest(qtbot, layers)
     assert read_state(layers.session.dataset.samples[LAST].folder).status is Status.APPROVED

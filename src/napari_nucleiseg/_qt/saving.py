@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari.utils.notifications import show_info
 from psygnal import Signal
 from qtpy.QtCore import QObject, QTimer
 
@@ -70,10 +71,12 @@ class Saving(QObject):
         self._running: _Task | None = None
         self._waiting: list[Callable[[], None]] = []
         self._first_edit = 0.0
+        self._has_asked = False  # whether an image without nuclei is meant to be approved
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._write_recovery)
         self._session.dataset_changed.connect(self._on_dataset_changed)
+        self._session.sample_changed.connect(self._on_sample_changed)
         draft.edited.connect(self._on_edited)
         draft.handed_over.connect(self._on_handed_over)
 
@@ -122,13 +125,29 @@ class Saving(QObject):
         return self._draft.shows_prediction
 
     def approve(self) -> None:
-        """Save the labels as approved, and go on to the next sample."""
+        """Save the labels as approved, and go on to the next sample.
+
+        Labels without a nucleus are approved when that is asked for twice in a row: they are
+        learned from, too.
+        """
+        if self._must_ask():
+            self._has_asked = True
+            show_info("No nuclei here: press A again to approve it as empty.")
+            return
+        self._has_asked = False
         chosen = self._session.sample
         if self.save(Status.APPROVED) or chosen is None:
             self._session.next_sample()
         elif not self._is_on_show:
             what = "is not" if self._draft.opened is None else "has no labels"
             self._session.failed.emit(f"{chosen.id} {what} on show, so it was not approved.")
+
+    def _must_ask(self) -> bool:
+        """Whether approving would make an empty image a truth, and nobody was asked yet."""
+        layer = self._draft.layer
+        if self._has_asked or layer is None or not self._is_on_show or layer.data.any():
+            return False
+        return self._draft.check_unsaved() or self._is_news(Status.APPROVED)
 
     def retry(self) -> None:
         """Save again what could not be saved."""
@@ -198,12 +217,16 @@ class Saving(QObject):
         self.last_saved = ""
         self.changed.emit()
 
+    def _on_sample_changed(self, _: object) -> None:
+        self._has_asked = False
+
     def _on_handed_over(self, work: Work) -> None:
         self._timer.stop()
         self._first_edit = 0.0
         self._save(work)
 
     def _on_edited(self) -> None:
+        self._has_asked = False
         now = time.monotonic()
         if not self._timer.isActive():
             self._first_edit = now
