@@ -14,9 +14,13 @@ from napari_nucleiseg._qt.listening import Ear
 if TYPE_CHECKING:
     from napari.layers import Labels
 
+_BRUSH_TIP = (
+    "Paint with the selected label. Other nuclei stay as they are while “preserve labels” is "
+    "ticked in napari's controls of the layer."
+)
 _MODES = (
     ("pan_zoom", "Move", napari_keys.PAN_ZOOM, "Move and zoom the image."),
-    ("paint", "Brush", napari_keys.BRUSH, "Paint with the selected label."),
+    ("paint", "Brush", napari_keys.BRUSH, _BRUSH_TIP),
     ("erase", "Eraser", napari_keys.ERASER, "Paint background."),
     ("fill", "Fill", napari_keys.FILL, "Give a whole nucleus the selected label."),
     ("pick", "Pick", napari_keys.PICK, "Select the label that you click."),

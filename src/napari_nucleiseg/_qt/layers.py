@@ -22,6 +22,7 @@ from napari_nucleiseg._qt.closing import CloseGuard
 from napari_nucleiseg._qt.draft_layer import DraftLayer
 from napari_nucleiseg._qt.keys import bind_keys
 from napari_nucleiseg._qt.layers_beside import LayersBeside
+from napari_nucleiseg._qt.neighbours import Neighbours
 from napari_nucleiseg._qt.opening import Opening
 from napari_nucleiseg._qt.preferences import Display, display
 from napari_nucleiseg._qt.sample_reader import SampleReader
@@ -87,6 +88,8 @@ class SampleLayers:
         self._coming: Opened | None = None
         self._look: Display | None = None  # of the Labels layer before
         self._beside = LayersBeside(viewer)
+        self._neighbours = Neighbours()
+        self.labels_layer_changed.connect(self._neighbours.watch)
         self._reader = SampleReader(
             session,
             self.show_sample,
