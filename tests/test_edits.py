@@ -81,8 +81,10 @@ def test_merge_bridges_a_small_gap(gap: int, pieces: int) -> None:
     labels = np.zeros((40, 60), np.int32)
     labels[10:30, 5:25] = 1
     labels[10:30, 25 + gap : 50] = 2
-    merged = edits.merge(labels, 1, 2).apply(labels)
+    edit = edits.merge(labels, 1, 2)
+    merged = edit.apply(labels)
     assert count(merged == 1)[0] == pieces
+    assert edits.are_joined(labels, edit, 1, 2) == (pieces == 1)
     if pieces == 1:
         assert (merged[12:28, 5:50] == 1).all()
 
@@ -95,6 +97,14 @@ def test_the_bridge_takes_no_pixel_of_a_third_nucleus() -> None:
     merged = edits.merge(labels, 1, 2).apply(labels)
     assert (merged[18:22, 25:27] == 3).all()
     assert (merged[12:17, 25:27] == 1).all()
+
+
+def test_nuclei_with_a_third_all_along_between_them_are_not_joined() -> None:
+    labels = np.zeros((40, 60), np.int32)
+    labels[10:30, 5:25], labels[5:35, 25:27], labels[10:30, 27:50] = 1, 3, 2
+    edit = edits.merge(labels, 1, 2)
+    assert not edits.are_joined(labels, edit, 1, 2)
+    assert edits.are_joined(labels, edits.merge(labels, 3, 2), 3, 2)
 
 
 def test_merge_of_distant_nuclei_and_of_one_with_itself() -> None:

@@ -91,6 +91,26 @@ def merge(labels: np.ndarray, id: int, other: int) -> Edit:
     return _edit(labels, window, new, id)
 
 
+def are_joined(labels: np.ndarray, edit: Edit, id: int, other: int) -> bool:
+    """Tell whether two nuclei touch after an edit that merged them.
+
+    Parameters
+    ----------
+    labels : (H, W) int
+        From before the edit.
+    edit : Edit
+        Of `merge`; one that changes nothing joins nothing.
+    id, other : int
+    """
+    if not edit:
+        return False
+    window = _around(*edit.index)
+    old, new = labels[window], labels[window].copy()
+    new[edit.index[0] - window[0].start, edit.index[1] - window[1].start] = edit.values
+    _, parts = shapes.pieces(new == id)
+    return bool(np.intersect1d(parts[old == id], parts[old == other]).size)
+
+
 def split_by_line(labels: np.ndarray, id: int, line: np.ndarray) -> Edit:
     """Cut a nucleus along a drawn line.
 
@@ -286,6 +306,12 @@ def _union(first: Window, second: Window) -> Window:
         slice(min(a.start, b.start), max(a.stop, b.stop))
         for a, b in zip(first, second, strict=True)
     )
+    return y, x
+
+
+def _around(rows: np.ndarray, columns: np.ndarray) -> Window:
+    """Find the window that holds pixels and those beside them."""
+    y, x = (slice(max(0, int(each.min()) - 1), int(each.max()) + 2) for each in (rows, columns))
     return y, x
 
 

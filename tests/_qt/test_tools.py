@@ -141,6 +141,17 @@ def test_join_by_its_key_on_both_nuclei(bench: Bench) -> None:
     bench.check_one_step(edits.merge(bench.before, 1, 2).apply(bench.before))
 
 
+def test_joining_nuclei_that_do_not_touch_warns_of_it(bench: Bench) -> None:
+    bench.hand.use("J", 24, 24)
+    bench.hand.click(24, 48)
+    assert bench.said[-1] == ("Nuclei 1 and 2 joined", False)
+    bench.hand.use("J", 24, 84)
+    bench.hand.click(70, 60)
+    joined = "Nuclei 3 and 5 joined, though they do not touch: Ctrl+Z takes it back"
+    assert bench.said[-1] == (joined, True)
+    assert {*np.unique(bench.layer.data)} == {0, 1, 3, 4}
+
+
 def test_a_drawn_line_cuts_where_it_was_drawn(bench: Bench) -> None:
     bench.hand.use("K", 24, 20)
     bench.hand.drag(*[(y, 20) for y in range(8, 41, 2)])

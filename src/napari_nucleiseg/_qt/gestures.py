@@ -40,10 +40,19 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The edit of a finished gesture, and what it did, for a person."""
+    """The edit of a finished gesture, and what it did, for a person.
+
+    Attributes
+    ----------
+    edit : Edit
+    text : str
+    odd : str
+        What makes a slip likely, to follow the text; "" for nothing.
+    """
 
     edit: Edit
     text: str
+    odd: str = ""
 
 
 class Gesture:
@@ -122,7 +131,9 @@ class Joining(Gesture):
         if nucleus == self.chosen:
             raise BadInput(f"This is nucleus {nucleus} again; click the one to join it with.")
         edit = edits.merge(scene.labels, self.chosen, nucleus)
-        return Outcome(edit, f"Nuclei {self.chosen} and {nucleus} joined")
+        touch = edits.are_joined(scene.labels, edit, self.chosen, nucleus)
+        odd = "" if touch else "though they do not touch"
+        return Outcome(edit, f"Nuclei {self.chosen} and {nucleus} joined", odd)
 
 
 class Cutting(Gesture):

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_nucleiseg._qt import canvas
 from napari_nucleiseg._qt.gestures import Cutting, Gesture, Outcome
+from napari_nucleiseg._qt.key_button import native
 from napari_nucleiseg._qt.marks import Marks
 from napari_nucleiseg._qt.tool_list import Tool
 from napari_nucleiseg.errors import BadInput
@@ -181,7 +182,11 @@ class Tools:
             self._say(_NOTHING_TO_DO.get(tool.name, "There was nothing to change"), trouble=True)
             return
         self._target.write(plane, outcome.edit)
-        self._say(outcome.text)
+        if outcome.odd:
+            text = f"{outcome.text}, {outcome.odd}: {native('Ctrl+Z')} takes it back"
+            self._say(text, trouble=True)
+        else:
+            self._say(outcome.text)
 
     def _show(self, plane: Plane, scene: Scene) -> None:
         if self._waiting:
