@@ -319,6 +319,7 @@ def test_what_was_said_of_the_labels_goes_when_they_change(
         desk.layer.mode = "paint"
         desk.hand.drag((20, 20), (24, 24))
     assert desk.dock.message.text() == rest
+    assert "deleted" not in desk.viewer.status
 
 
 def test_an_armed_tool_asks_again_after_undo(desk: Desk, folder: Path) -> None:

@@ -65,6 +65,7 @@ class CorrectDock(ScrollDock):
         self.tools = Tools(viewer, self._target)
         self.watch = DoubtsWatch(viewer, self._target, self)
         self._marks = Marks(viewer)
+        self._said = ""
         self.title, self.message = WrappedLabel(""), _message()
         self.tool_grid, self.brush_bar, self.doubts = ToolGrid(), BrushBar(), DoubtsList()
         self.save_row = SaveRow(self._layers)
@@ -182,18 +183,24 @@ class CorrectDock(ScrollDock):
     def _on_labels_changed(self) -> None:
         """Take away what was said of the labels before."""
         self._marks.clear()
-        self._on_said(self.tools.expected, is_trouble=False)
+        self._take_back(self.tools.expected)
 
     def _on_layer_changed(self) -> None:
         layer = self._target.layer()
         self.brush_bar.show_layer(layer)
         self.watch.follow(layer)
         self._marks.clear()
-        self._on_said("", is_trouble=False)
+        self._take_back("")
         self.title.setText(_title(layer))
         self.tool_grid.show_usable(layer is not None)
         for button in (self.undo, self.redo):
             button.setEnabled(layer is not None)
+
+    def _take_back(self, text: str) -> None:
+        """Say something else, in napari's status bar too where our words still stand there."""
+        if self._said and self._viewer.status == self._said:
+            self._viewer.status = text
+        self._on_said(text, is_trouble=False)
 
     def _on_maps_changed(self, sample_id: str) -> None:
         self.watch.look_soon()
@@ -208,6 +215,7 @@ class CorrectDock(ScrollDock):
         self.tool_grid.show_waiting(self.tools.waiting)
 
     def _on_said(self, text: str, is_trouble: bool) -> None:
+        self._said = text
         self.message.setText(f"⚠ {text}" if is_trouble else text or _REST_TEXT)
 
     def _go(self, by: int) -> None:
