@@ -241,15 +241,25 @@ def test_a_deleted_layer_is_saved_too(layers, qtbot):
     assert np.array_equal(saved(sample), labels)
 
 
-def test_without_labels_on_show_nothing_is_approved(layers, viewer, qtbot):
-    sample, failed = layers.sample, []
-    layers.session.failed.connect(failed.append)
+@pytest.mark.parametrize("ask", ["save", "approve"])
+@pytest.mark.parametrize("and_image", [False, True])
+def test_a_deleted_layer_comes_back_when_it_is_to_be_saved(layers, viewer, qtbot, ask, and_image):
+    sample = layers.sample
+    paint(layers)
+    labels = layers.draft.current_labels()
     viewer.layers.remove(layers.labels_layer)
-    layers.saving.approve()
+    if and_image:
+        viewer.layers.remove(layers.image_layer)
+    getattr(layers.saving, ask)()
     rest(qtbot, layers)
     assert layers.session.sample is sample
-    assert read_state(sample.folder).status is Status.UNLABELLED
-    assert "has no labels on show" in failed[0]
+    assert list(viewer.layers) == [layers.image_layer, layers.labels_layer]
+    assert np.array_equal(layers.draft.current_labels(), labels)
+    assert "here it is again" in notification_manager.records[-1].message
+    assert read_state(sample.folder).status is Status.CORRECTED
+    layers.saving.approve()
+    rest(qtbot, layers)
+    assert read_state(sample.folder).status is Status.APPROVED
 
 
 def test_nothing_is_approved_before_the_first_image_is_there(viewer, squares_folder, qtbot):

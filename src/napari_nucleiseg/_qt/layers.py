@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.layers import Image, Labels
+from napari.utils.notifications import show_info
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from napari_nucleiseg.sample_files import Opened
 
 _NEXT_MS = 5
+_HERE_AGAIN = "The layer “nuclei” had been deleted: here it is again, with what was drawn."
 _layers: WeakKeyDictionary[Any, SampleLayers] = WeakKeyDictionary()
 
 
@@ -99,6 +101,7 @@ class SampleLayers:
         self.saving = Saving(self.draft)
         self.opening = Opening(self)
         self.draft.saved.connect(self._on_saved)
+        self.saving.labels_missed.connect(self._on_labels_missed)
         session.sample_changed.connect(self._on_sample_changed)
         viewer.layers.events.removed.connect(self._on_layer_removed)
 
@@ -237,6 +240,16 @@ class SampleLayers:
             self.labels_layer_changed.emit(None)
         elif event.value is self.image_layer:
             self.image_layer = None
+
+    def _on_labels_missed(self) -> None:
+        """Bring back the layer that the person deleted, by accident as it seems."""
+        viewer, opened = self._viewer(), self.draft.opened
+        if viewer is None or opened is None:
+            return
+        if self.image_layer is None:
+            self._show_image(viewer, opened)
+        self._add_labels_layer(self.draft.labels_again())
+        show_info(_HERE_AGAIN)
 
     # --- what a model says of it
 

@@ -59,6 +59,8 @@ class Saving(QObject):
 
     changed = Signal()
     """Something began, ended or failed: look at the attributes."""
+    labels_missed = Signal()
+    """Labels are to be saved or approved whose layer the person has deleted."""
 
     def __init__(self, draft: DraftLayer) -> None:
         super().__init__()
@@ -105,16 +107,25 @@ class Saving(QObject):
             work = self._draft.work(status)
             if work is not None:
                 self._save(work)
+        elif self._is_deleted:
+            self.labels_missed.emit()
         self.retry()
         return is_on_show and not self._draft.is_foreign
 
     @property
     def _is_on_show(self) -> bool:
         """Whether labels and image are those of the sample that was chosen last."""
-        chosen, draft = self._session.sample, self._draft
-        if draft.opened is None or draft.layer is None:
-            return False
-        return chosen is None or draft.opened.sample.id == chosen.id
+        return self._draft.layer is not None and self._is_opened
+
+    @property
+    def _is_deleted(self) -> bool:
+        """Whether that sample was on show, until its Labels layer was deleted."""
+        return self._draft.layer is None and self._is_opened
+
+    @property
+    def _is_opened(self) -> bool:
+        chosen, opened = self._session.sample, self._draft.opened
+        return opened is not None and (chosen is None or opened.sample.id == chosen.id)
 
     def _is_news(self, status: Status) -> bool:
         opened = self._draft.opened
@@ -136,11 +147,12 @@ class Saving(QObject):
             return
         self._has_asked = False
         chosen = self._session.sample
-        if self.save(Status.APPROVED) or chosen is None:
+        if self._is_deleted:
+            self.labels_missed.emit()
+        elif self.save(Status.APPROVED) or chosen is None:
             self._session.next_sample()
         elif not self._is_on_show:
-            what = "is not" if self._draft.opened is None else "has no labels"
-            self._session.failed.emit(f"{chosen.id} {what} on show, so it was not approved.")
+            self._session.failed.emit(f"{chosen.id} is not on show, so it was not approved.")
 
     def _must_ask(self) -> bool:
         """Whether approving would make an empty image a truth, and nobody was asked yet."""
