@@ -147,6 +147,17 @@ def test_what_was_corrected_is_saved_and_read_again(desk: Desk, folder: Path) ->
     np.testing.assert_array_equal(desk.layer.data, corrected)
 
 
+def test_a_long_name_of_an_image_is_shortened_with_a_sign_of_it(desk: Desk, tmp_path: Path) -> None:
+    name = "0bf33d3db4282d918ec3da7112d0bf0427d4eafe74b3ee0bb419770eefe8d7d6"
+    write_sample(tmp_path / "long" / name, LABELS, masks=True)
+    desk.session.open_dataset(tmp_path / "long")
+    desk.show(name)
+    text = desk.dock.save_row.text
+    assert text.text() == text.toolTip() == f"Annotated: {name}"
+    assert "…" in text.shown_text
+    assert text.shown_text.endswith("d7d6")
+
+
 def test_undo_never_reaches_another_image(desk: Desk, folder: Path) -> None:
     desk.open(folder)
     desk.hand.use("D", 20, 20)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QGridLayout, QWidget
 
+from napari_nucleiseg._qt.eliding_label import ElidingLabel
 from napari_nucleiseg._qt.key_button import KeyButton
 from napari_nucleiseg._qt.keys import KEYS
 from napari_nucleiseg._qt.listening import listen
@@ -25,10 +25,8 @@ class SaveRow(QWidget):
         self._layers = layers
         self.save = KeyButton("Save", "S", KEYS["S"].capitalize())
         self.approve = KeyButton("Approve", "A", KEYS["A"].capitalize())
-        self.text = QLabel()
-        # Long names are cut, and stand in whole in the tooltip.
-        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        # Long names are shortened, and stand in whole in the tooltip.
+        self.text = ElidingLabel()
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
@@ -61,5 +59,4 @@ class SaveRow(QWidget):
             return f"⚠ Not saved: {sample.id}"
         if self._layers.draft.unsaved:
             return f"Not saved yet: {sample.id}"
-        # The name comes last: it may be cut.
         return f"{shown_status(self._layers.session, sample).capitalize()}: {sample.id}"
