@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def test_it_tells_how_and_on_what_without_paths(
     assert told["image_bytes"] == sizes, "by these what it learned from is found again"
     assert "numpy" in told["versions"]
     assert str(tmp_path) not in json.dumps(told)
+
+
+def test_the_folder_that_one_stands_in_has_a_name_too(
+    samples: tuple[Sample, ...], asked: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(samples[0].folder)
+    for path in ("..", "../", "../../cells"):
+        told = describe(dataclasses.replace(asked, dataset=path), {"train": samples})
+        assert told["dataset"] == "cells"
 
 
 def test_it_tells_whether_the_images_are_the_same(
