@@ -54,9 +54,13 @@ def test_a_run_of_another_dataset_with_the_same_ids_is_refused(
 ) -> None:
     keep_record(request_to_train, samples, lambda: {"train": samples, "validation": ()})
     other = dataclasses.replace(request_to_train, dataset=str(tmp_path / "other"))
-    with pytest.raises(BadInput, match="begun on the dataset cells, not on other"):
-        keep_record(other, samples, lambda: pytest.fail("it was split before"))
-    assert record(request_to_train, RUN)["dataset"] == "cells"
+    keep_record(other, samples, lambda: pytest.fail("it was split before"))  # it was renamed
+    for each in samples:
+        each.image_path.write_bytes(each.image_path.read_bytes() + bytes(8))
+    before = record(request_to_train, RUN)
+    with pytest.raises(BadInput, match="none of its images is the same"):
+        keep_record(request_to_train, samples, lambda: pytest.fail("it was split before"))
+    assert record(request_to_train, RUN) == before
 
 
 def test_a_name_that_no_model_can_have_is_refused_before_anything_is_trained(

@@ -104,7 +104,7 @@ def check_same_run(request: Request) -> None:
 
 
 def check_same_dataset(out: Path, now: Mapping[str, Any]) -> None:
-    """Refuse to go on with what was begun on another dataset, also if its ids are the same.
+    """Refuse to go on with what was begun on another dataset whose ids are the same.
 
     Parameters
     ----------
@@ -120,23 +120,18 @@ def check_same_dataset(out: Path, now: Mapping[str, Any]) -> None:
     """
     told = read_json(out / RUN)
     was = told.get("dataset") if isinstance(told, dict) else None
-    if was and was != now["dataset"]:
+    if was and not _share_an_image(told.get("image_bytes"), now["image_bytes"]):
         raise BadInput(
-            f"{out} holds a run that was begun on the dataset {was}, not on {now['dataset']}; "
-            f"give {was} to go on with it, or another folder (--out) to begin a new one."
-        )
-    if was and _all_differ(told.get("image_bytes"), now["image_bytes"]):
-        raise BadInput(
-            f"{out} holds a run that was begun on another dataset of the name {was}: all its "
-            "images are of another size in bytes; give that one to go on with it, or another "
-            "folder (--out) to begin a new one."
+            f"{out} holds a run that was begun on the dataset {was}, and none of its images is the "
+            f"same in {now['dataset']}; give the former to go on with it, or another folder "
+            "(--out) to begin a new one."
         )
 
 
-def _all_differ(before: Any, now: Mapping[str, int]) -> bool:
-    """Compare sizes: one image that was damaged may have been replaced, all of them were not."""
+def _share_an_image(before: Any, now: Mapping[str, int]) -> bool:
+    """Compare sizes: a dataset may be renamed, and an image that was damaged be replaced."""
     known = before.keys() & now.keys() if isinstance(before, dict) else set()
-    return bool(known) and all(before[each] != now[each] for each in known)
+    return not known or any(before[each] == now[each] for each in known)
 
 
 def is_finished(out: Path) -> bool:
