@@ -255,7 +255,7 @@ def test_a_deleted_layer_comes_back_when_it_is_to_be_saved(layers, viewer, qtbot
     assert layers.session.sample is sample
     assert list(viewer.layers) == [layers.image_layer, layers.labels_layer]
     assert np.array_equal(layers.draft.current_labels(), labels)
-    assert "here it is again" in notification_manager.records[-1].message
+    assert "“nuclei” is back" in notification_manager.records[-1].message
     assert read_state(sample.folder).status is Status.CORRECTED
     layers.saving.approve()
     rest(qtbot, layers)

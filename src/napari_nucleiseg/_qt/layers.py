@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_nucleiseg.sample_files import Opened
 
 _NEXT_MS = 5
-_HERE_AGAIN = "The layer “nuclei” had been deleted: here it is again, with what was drawn."
+_BACK = "The deleted layer “nuclei” is back, with what was drawn."
 _layers: WeakKeyDictionary[Any, SampleLayers] = WeakKeyDictionary()
 
 
@@ -249,7 +249,7 @@ class SampleLayers:
         if self.image_layer is None:
             self._show_image(viewer, opened)
         self._add_labels_layer(self.draft.labels_again())
-        show_info(_HERE_AGAIN)
+        show_info(_BACK)
 
     # --- what a model says of it
 
