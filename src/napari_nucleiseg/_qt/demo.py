@@ -40,7 +40,7 @@ def run_demo(dataset: Path, pictures: Path | None = None) -> list[Path]:
     listed = dataset_dock(viewer)
     segment = show_dock(viewer, "Segment")
     show_dock(viewer, "Correct")
-    _tabify(viewer, ["Dataset", "Segment", "Correct"])
+    show_dock(viewer, "Dataset")  # to the front
     _segment_the_first(viewer, segment)
     listed.opening.open(dataset)
     if pictures is None:
@@ -49,15 +49,6 @@ def run_demo(dataset: Path, pictures: Path | None = None) -> list[Path]:
     _wait_until(lambda: layers_for(viewer).labels_layer is not None)
     _wait_until(lambda: _is_segmented(viewer) and not segment.segmenter.is_running)
     return _take_pictures(viewer, listed, pictures)
-
-
-def _tabify(viewer: Any, names: list[str]) -> None:
-    """Lay the docks over each other as tabs, the first one on top."""
-    window = viewer.window._qt_window
-    docks = [viewer.window.dock_widgets[f"{each} (napari-nucleiseg)"].parent() for each in names]
-    for each in docks[1:]:
-        window.tabifyDockWidget(docks[0], each)
-    docks[0].raise_()
 
 
 def _segment_the_first(viewer: Any, segment: SegmentDock) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from npe2 import PluginManager
+
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.dataset_dock import DatasetDock
 
 PLUGIN = "napari-nucleiseg"
+MENU = "Nucleus segmentation"
+"""The plugin's name in the menus, by which they name its docks."""
 
 
 def show_dock(viewer: Any, name: str) -> Any:
@@ -19,10 +23,22 @@ def show_dock(viewer: Any, name: str) -> Any:
     name : str
         Its display name in the manifest, e.g. "Dataset".
     """
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
-    dock.show()
-    dock.raise_()
+    window = viewer.window
+    # A script that calls `add_plugin_dock_widget` has docks of the other name.
+    there = [each for each in _names(name) if each in window.dock_widgets]
+    if there:
+        widget = window.dock_widgets[there[0]]
+    else:
+        make = PluginManager.instance().commands.get(f"{PLUGIN}.{name.lower()}")
+        widget = make(viewer)
+        window.add_dock_widget(widget, name=_names(name)[0])
+    widget.parent().show()
+    widget.come_forward()
     return widget
+
+
+def _names(name: str) -> tuple[str, str]:
+    return f"{name} ({MENU})", f"{name} ({PLUGIN})"
 
 
 def dataset_dock(viewer: Any) -> DatasetDock:
