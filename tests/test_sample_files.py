@@ -16,6 +16,7 @@ from napari_nucleiseg.lock import DatasetLock, FolderLocked
 from napari_nucleiseg.recovery import write_recovery
 from napari_nucleiseg.sample_files import (
     Origin,
+    find_unsaved,
     lock_folder,
     open_dataset,
     open_sample,
@@ -156,6 +157,16 @@ def test_statuses_of_many_come_in_batches(folder, annotated, bare, monkeypatch):
     assert [(step.done, step.total) for step in steps] == [(1, 2), (2, 2)]
     states = {key: state.status for step in steps for key, state in step.values["states"].items()}
     assert states == {"a": Status.UNLABELLED, "b": Status.CORRECTED}
+
+
+def test_unsaved_work_is_found_without_opening_a_sample(folder, annotated, bare, monkeypatch):
+    monkeypatch.setattr(sample_files, "_BATCH", 1)
+    save_recovery(work(bare, LABELS))
+    places = {each.id: (each, each.folder) for each in (annotated, bare)}
+    assert [step.values["unsaved"] for step in find_unsaved(places)] == [(), ("b",)]
+    save_work(work(bare, LABELS))
+    save_recovery(work(bare, LABELS))
+    assert not any(step.values["unsaved"] for step in find_unsaved(places)), "it is saved"
 
 
 def test_statuses_are_those_of_the_folder_of_corrections(bare, tmp_path):

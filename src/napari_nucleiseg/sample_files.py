@@ -22,7 +22,7 @@ from napari_nucleiseg.label_files import labels_sha256
 from napari_nucleiseg.lock import DatasetLock, FolderLocked
 from napari_nucleiseg.numbering import count_nuclei
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.recovery import Recovery, read_recovery
+from napari_nucleiseg.recovery import Recovery, has_unsaved, read_recovery
 from napari_nucleiseg.sample import Sample
 from napari_nucleiseg.state import LABELS, STATE, SampleState, read_state
 from napari_nucleiseg.storage import PREDICTION, read_prediction, repair
@@ -265,3 +265,27 @@ def read_states(places: Mapping[str, tuple[Sample, Path]]) -> Iterator[Progress]
         if len(batch) == _BATCH or done == len(places):
             yield Progress(done, len(places), "Reading", "states", {"states": batch})
             batch = {}
+
+
+def find_unsaved(places: Mapping[str, tuple[Sample, Path]]) -> Iterator[Progress]:
+    """Look which of many samples have unsaved strokes that a crash left.
+
+    Call it as the holder of the lock. No label file is read but those beside a recovery file.
+
+    Parameters
+    ----------
+    places : mapping of str to (Sample, Path)
+        As for `read_states`.
+
+    Yields
+    ------
+    Progress
+        Kind "unsaved" with "unsaved", a tuple of ids, for a batch each.
+    """
+    batch: list[str] = []
+    for done, (sample_id, (_, folder)) in enumerate(places.items(), start=1):
+        if has_unsaved(folder):
+            batch.append(sample_id)
+        if not done % _BATCH or done == len(places):
+            yield Progress(done, len(places), "Reading", "unsaved", {"unsaved": tuple(batch)})
+            batch = []

@@ -73,6 +73,8 @@ class Session:
     pending : dict of str to Work
         Labels handed over for saving that are not on the disk yet, by sample id. They stay
         here when a save fails.
+    left_unsaved : set of str
+        Ids of samples with unsaved work that a crash left; not those shown since.
     """
 
     dataset_changed = Signal(object)
@@ -82,7 +84,7 @@ class Session:
     state_changed = Signal(str)
     """Id of a sample whose state, count or pending work changed."""
     states_read = Signal(object)
-    """Ids (tuple of str) of a batch of samples whose states were read from the disk."""
+    """Ids (tuple of str) of a batch of samples that a worker has looked at on the disk."""
     model_changed = Signal(object)
     """Model or None."""
     decode_changed = Signal(object)
@@ -108,6 +110,8 @@ class Session:
         self.states: dict[str, SampleState] = {}
         self.counts: dict[str, int] = {}
         self.pending: dict[str, Work] = {}
+        self.left_unsaved: set[str] = set()
+        self._shown: set[str] = set()
         self._samples: dict[str, Sample] = {}
         self._places: dict[str, int] = {}
         self._locks: list[DatasetLock] = []
@@ -152,6 +156,8 @@ class Session:
         self.order, self._samples, self._places = (), {}, {}
         self.states.clear()
         self.counts.clear()
+        self.left_unsaved.clear()
+        self._shown.clear()
         self._maps.clear()
         self.dataset_changed.emit(None)
         self.read_only_changed.emit("")
@@ -262,6 +268,20 @@ class Session:
         if count is not None:
             self.counts[sample_id] = count
         self.state_changed.emit(sample_id)
+
+    def note_left_unsaved(self, ids: Collection[str]) -> None:
+        """Take ids of samples with unsaved work; of one that is shown, it is restored already."""
+        new = set(ids) - self._shown
+        if new:
+            self.left_unsaved |= new
+            self.states_read.emit(tuple(sorted(new)))
+
+    def note_shown(self, sample_id: str) -> None:
+        """Take note that a sample is shown, with what a crash left of it."""
+        self._shown.add(sample_id)
+        if sample_id in self.left_unsaved:
+            self.left_unsaved.remove(sample_id)
+            self.state_changed.emit(sample_id)
 
     def note_pending(self, sample_id: str, work: Work | None) -> None:
         """Keep labels that are not on the disk yet; None once they are."""

@@ -83,8 +83,9 @@ def paint(dock):
 
 
 def press(dock, text):
-    """Click a button of the banner."""
-    (button,) = [each for each in dock.banner.findChildren(QPushButton) if each.text() == text]
+    """Click a button of the banner; one of a notice before it may be about to go."""
+    buttons = dock.banner.findChildren(QPushButton)
+    *_, button = [each for each in buttons if each.text() == text]
     button.click()
 
 
@@ -181,6 +182,53 @@ def test_a_double_click_on_open_opens_once(dock, squares_folder, qtbot):
     qtbot.waitUntil(lambda: dock.layers.sample is not None)
     qtbot.wait(50)
     assert len(datasets) == 1
+
+
+def leave_unsaved(folder, image_sha256="1" * 64):
+    write_recovery(folder, squares((EDGE, EDGE), (10, 10)), image_sha256, "")
+
+
+def test_images_with_unsaved_work_are_marked_and_named(dock, squares_folder, qtbot):
+    for name in "bc":
+        leave_unsaved(squares_folder / name)
+    open_and_wait(qtbot, dock, squares_folder)
+    qtbot.waitUntil(lambda: dock.banner.notice is not None)
+    assert dock.banner.notice.text == "Unsaved work was found for 2 images: b, c."
+    assert [row.is_unsaved for row in rows(dock)] == [False, True, True]
+    press(dock, "Show it")
+    show(qtbot, dock, "b")
+    assert [row.is_unsaved for row in rows(dock)] == [False, False, True]
+    assert dock.banner.notice.text == "Unsaved work was found for 1 image: c."
+    press(dock, "Not now")
+    assert dock.banner.notice is None
+    assert rows(dock)[2].is_unsaved, "the mark stays"
+
+
+def test_no_unsaved_work_is_found_of_a_window_that_is_still_at_work(dock, squares_folder, qtbot):
+    leave_unsaved(squares_folder / "b")
+    with DatasetLock.acquire(squares_folder):
+        open_and_wait(qtbot, dock, squares_folder)
+        qtbot.waitUntil(lambda: not dock.opening.is_scanning)
+    assert not any(row.is_unsaved for row in rows(dock))
+
+
+def test_what_is_shown_before_all_was_looked_through_is_not_marked(
+    dock, squares_folder, qtbot, monkeypatch
+):
+    go = threading.Event()
+
+    def slow(places):
+        steps = list(sample_files.find_unsaved(places))
+        go.wait(30)
+        yield from steps
+
+    monkeypatch.setattr(opening_module, "find_unsaved", slow)
+    for name in "ab":
+        leave_unsaved(squares_folder / name)
+    open_and_wait(qtbot, dock, squares_folder)
+    go.set()
+    qtbot.waitUntil(lambda: not dock.opening.is_scanning)
+    assert [row.is_unsaved for row in rows(dock)] == [False, True, False]
 
 
 def test_opening_again_keeps_what_was_drawn(opened, squares_folder, qtbot):
@@ -434,6 +482,8 @@ def test_a_failed_save_is_spoken_of_until_it_is_done(opened, qtbot, monkeypatch,
     assert opened.session.correction_folder == own, "not all of them came"
     press(opened, "Dismiss")
     (own / "b" / "recovery.tif").unlink()
+    qtbot.waitUntil(lambda: not opened.opening.is_scanning)
+    press(opened, "Not now")
     press(opened, "Bring them back")
     qtbot.waitUntil(lambda: not own.exists())
     qtbot.waitUntil(lambda: opened.session.dataset is not None and opened.opening.path is None)

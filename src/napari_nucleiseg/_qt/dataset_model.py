@@ -85,7 +85,7 @@ class DatasetModel(QAbstractListModel):
             sample,
             shown_status(self._session, sample),
             known_count(self._session, sample),
-            sample.id in self._session.pending,
+            sample.id in self._session.pending or sample.id in self._session.left_unsaved,
             self._thumbnails.images.get(sample.id),
             self._thumbnails.problems.get(sample.id, ""),
         )

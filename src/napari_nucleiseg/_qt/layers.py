@@ -169,6 +169,7 @@ class SampleLayers:
             return
         self._clear_labels()
         labels = self.draft.open(opened)
+        self.session.note_shown(opened.sample.id)
         self.session.note_state(opened.sample.id, opened.state, opened.count)
         self._show_image(viewer, opened)
         self._add_labels_layer(labels)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_nucleiseg._qt.opening import Opening
     from napari_nucleiseg.dataset import Dataset
 
+_NAMED = 3  # of several images in a message
+
 
 def _bring_back(_: Path, dataset: Dataset, folder: Path, left: list[str]) -> None:
     try:
@@ -42,12 +44,13 @@ class Notices(QObject):
         self._layers, self._opening, self._banner = layers, opening, banner
         self._session = layers.session
         self._failure = ""
-        self._is_recovery_seen = False
+        self._is_recovery_seen = self._is_unsaved_seen = False
         self._left: list[str] = []
         self._left_of = Path()
         listen(
             self,
-            (self._session.dataset_changed, self.update),
+            (self._session.dataset_changed, self._on_dataset_changed),
+            (self._session.states_read, self.update),
             (self._session.read_only_changed, self.update),
             (layers.saving.changed, self.update),
             (layers.labels_layer_changed, self._on_labels_layer_changed),
@@ -59,6 +62,10 @@ class Notices(QObject):
         self._is_recovery_seen = False
         if layer is not None:
             self._failure = ""
+        self.update()
+
+    def _on_dataset_changed(self, _: object) -> None:
+        self._is_unsaved_seen = False
         self.update()
 
     def _on_failed(self, reason: str) -> None:
@@ -76,6 +83,7 @@ class Notices(QObject):
             or self._failed()
             or self._left_behind()
             or self._recovered()
+            or self._found_unsaved()
             or self._read_only()
             or self._elsewhere()
             or self._problems()
@@ -117,6 +125,20 @@ class Notices(QObject):
     def _drop_recovery(self) -> None:
         self._layers.saving.drop_recovery()
         self._is_recovery_seen = True
+        self.update()
+
+    def _found_unsaved(self) -> Notice | None:
+        names = [each for each in self._session.order if each in self._session.left_unsaved]
+        if not names or self._is_unsaved_seen:
+            return None
+        count = f"{len(names)} images" if names[1:] else "1 image"
+        more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
+        text = f"Unsaved work was found for {count}: {', '.join(names[:_NAMED])}{more}."
+        go = partial(self._session.select, names[0])
+        return Notice(text, False, (("Show it", go), ("Not now", self._dismiss_unsaved)))
+
+    def _dismiss_unsaved(self) -> None:
+        self._is_unsaved_seen = True
         self.update()
 
     def _read_only(self) -> Notice | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -26,12 +26,19 @@ from napari_nucleiseg._qt.workers import JobHandle, run_job
 from napari_nucleiseg.archive import extract
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress
-from napari_nucleiseg.sample_files import OpenDataset, lock_folder, open_dataset, read_states
+from napari_nucleiseg.sample_files import (
+    OpenDataset,
+    find_unsaved,
+    lock_folder,
+    open_dataset,
+    read_states,
+)
 from napari_nucleiseg.sample_table import TABLE
 
 if TYPE_CHECKING:
     from napari_nucleiseg._qt.layers import SampleLayers
     from napari_nucleiseg.lock import DatasetLock
+    from napari_nucleiseg.sample import Sample
 
 
 class Opening(QObject):
@@ -149,11 +156,16 @@ class Opening(QObject):
         if session.dataset is None:
             return
         places = {each.id: (each, session.folder_of(each)) for each in session.dataset.samples}
+        is_ours = session.is_writable  # or the strokes may be those of a window at work
         self._scan = run_job(
-            lambda: read_states(places),
-            on_progress=lambda step: session.note_states(step.values["states"]),
-            owner=self,
+            lambda: _scan(places, is_ours), on_progress=self._on_scanned, owner=self
         )
+
+    def _on_scanned(self, step: Progress) -> None:
+        if step.kind == "unsaved":
+            self._session.note_left_unsaved(step.values["unsaved"])
+        else:
+            self._session.note_states(step.values["states"])
 
     def _on_dataset_changed(self, dataset: object) -> None:
         self._stop_scan()
@@ -164,6 +176,12 @@ class Opening(QObject):
         if self._scan is not None:
             self._scan.cancel()
             self._scan = None
+
+
+def _scan(places: Mapping[str, tuple[Sample, Path]], is_ours: bool) -> Iterator[Progress]:
+    yield from read_states(places)
+    if is_ours:
+        yield from find_unsaved(places)
 
 
 def _take_as_it_is(path: Path) -> None:
