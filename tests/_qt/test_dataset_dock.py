@@ -29,7 +29,7 @@ from napari_nucleiseg._qt.memory import (
     remember_correction_folder,
 )
 from napari_nucleiseg.atomic import SaveFailed
-from napari_nucleiseg.lock import DatasetLock
+from napari_nucleiseg.lock import DatasetLock, FolderLocked
 from napari_nucleiseg.recovery import write_recovery
 from napari_nucleiseg.state import SampleState, Status, write_state
 from napari_nucleiseg.storage import save_labels
@@ -160,6 +160,26 @@ def test_a_folder_without_images_is_spoken_of(dock, tmp_path, qtbot):
     assert dock.banner.notice is None
 
 
+def test_a_wrong_folder_leaves_the_open_dataset_as_it_is(opened, squares_folder, tmp_path, qtbot):
+    paint(opened)
+    layer = opened.layers.labels_layer
+    (tmp_path / "empty").mkdir()
+    for wrong in ("empty", "missing"):
+        opened.opening.open(tmp_path / wrong)
+        qtbot.waitUntil(lambda: opened.opening.path is None)
+        assert str(tmp_path / wrong) in opened.banner.notice.text
+        press(opened, "Dismiss")
+    assert opened.session.dataset.root == squares_folder
+    assert opened.layers.labels_layer is layer
+    assert opened.layers.draft.unsaved
+    assert opened.session.is_writable
+    with pytest.raises(FolderLocked):
+        DatasetLock.acquire(squares_folder)
+    paint(opened)
+    open_and_wait(qtbot, opened, squares_folder.parent)
+    assert opened.session.read_only == "", "its own lock does not stand in the way"
+
+
 def test_after_a_fault_of_the_program_another_dataset_can_be_opened(
     dock, squares_folder, tmp_path, qtbot
 ):
@@ -244,11 +264,13 @@ def test_opening_again_keeps_what_was_drawn(opened, squares_folder, qtbot):
 def test_the_lock_is_let_go_when_the_window_went_while_opening(
     viewer, squares_folder, qtbot, monkeypatch
 ):
-    opening, go, gone, steps = layers_for(viewer).opening, threading.Event(), [], []
+    opening, gone, steps = layers_for(viewer).opening, [], []
+    entered, go = threading.Event(), threading.Event()
     assert opening.parent() is viewer.window._qt_window, "and goes with it"
     real = opening_module.read_with_corrections
 
     def slow(path):
+        entered.set()
         go.wait(30)
         for step in real(path):
             steps.append(step)
@@ -256,6 +278,7 @@ def test_the_lock_is_let_go_when_the_window_went_while_opening(
 
     monkeypatch.setattr(opening_module, "read_with_corrections", slow)
     opening.open(squares_folder)
+    qtbot.waitUntil(entered.is_set)
     opening.destroyed.connect(lambda: gone.append(True))
     opening.deleteLater()
     qtbot.waitUntil(lambda: bool(gone))

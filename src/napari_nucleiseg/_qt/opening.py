@@ -24,6 +24,7 @@ from napari_nucleiseg._qt.memory import (
 )
 from napari_nucleiseg._qt.workers import JobHandle, run_job
 from napari_nucleiseg.archive import extract
+from napari_nucleiseg.dataset import read_dataset
 from napari_nucleiseg.errors import BadInput
 from napari_nucleiseg.progress import Progress
 from napari_nucleiseg.sample_files import (
@@ -66,6 +67,7 @@ class Opening(QObject):
         self.folder_away: Path | None = None
         self.message = ""
         self._make: Callable[[Path], object] = _take_as_it_is
+        self._is_found = False
         self._scan: JobHandle | None = None
         self.is_over = False
         listen(self, (self._session.dataset_changed, self._on_dataset_changed))
@@ -73,7 +75,8 @@ class Opening(QObject):
     def open(self, path: Path, make: Callable[[Path], object] | None = None) -> None:
         """Open a folder, a zip archive or an image; nothing happens while one is being opened.
 
-        Labels that are unsaved are saved first. If that fails, the present dataset stays.
+        Labels that are unsaved are saved first. If that fails, or there is nothing to be opened
+        at the path, the present dataset stays.
 
         Parameters
         ----------
@@ -84,8 +87,35 @@ class Opening(QObject):
         if self.path is None:
             self._make = make or _take_as_it_is
             self._show(Path(path), f"Opening {Path(path).name}")
-            self._layers.draft.leave()
-            self._layers.saving.when_idle(self._start)
+            if make is None:
+                self._look(Path(path))
+            else:
+                self._leave()
+
+    def _look(self, path: Path) -> None:
+        """See whether there is a dataset before the present one is closed for it."""
+        self._is_found = False
+        run_job(
+            lambda: _look_at(path),
+            on_progress=self._on_progress,
+            on_result=self._on_found,
+            on_error=self._on_failed,
+            on_end=self._on_looked,
+            owner=self,
+        )
+
+    def _on_found(self, _: object) -> None:
+        self._is_found = not self.is_over
+
+    def _on_looked(self) -> None:
+        if self._is_found:
+            self._leave()
+        else:
+            self._show(None, "")
+
+    def _leave(self) -> None:
+        self._layers.draft.leave()
+        self._layers.saving.when_idle(self._start)
 
     def _show(self, path: Path | None, message: str) -> None:
         self.path, self.message = path, message
@@ -188,6 +218,17 @@ def _take_as_it_is(path: Path) -> None:
     """Make nothing: the path is there."""
 
 
+def _look_at(path: Path) -> Iterator[Progress]:
+    """Extract an archive, and raise `BadInput` where there are no images."""
+    if _is_archive(path):
+        for step in extract(path, place_to_extract(path), along=_table_beside(path)):
+            yield step
+            path = step.values.get("folder", path)
+    with _without_collections():
+        read_dataset(path, needs_masks=False)
+    yield Progress(1, 1, "", "result")
+
+
 def _make_and_read(make: Callable[[Path], object], path: Path) -> Iterator[Progress]:
     make(path)
     yield from read_with_corrections(path)
@@ -238,7 +279,7 @@ def read_with_corrections(path: Path) -> Iterator[Progress]:
         (of the folder where its corrections are written instead, or None), and "away" (that
         folder if it is out of reach, or None).
     """
-    if path.suffix.lower() == ".zip" and os.path.isfile(path):
+    if _is_archive(path):
         for step in extract(path, place_to_extract(path), along=_table_beside(path)):
             yield step
             path = step.values.get("folder", path)
@@ -286,6 +327,10 @@ def _lock(folder: Path | None) -> tuple[DatasetLock | None, str]:
         return lock_folder(folder), ""
     except BadInput as error:
         return None, str(error)
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and os.path.isfile(path)
 
 
 def _table_beside(archive: Path) -> list[Path]:
