@@ -559,6 +559,15 @@ def test_an_image_that_cannot_be_segmented_says_why(window: Window) -> None:
 # --- the whole dataset
 
 
+def test_all_images_can_be_chosen_in_a_row_that_says_what_for(window: Window) -> None:
+    box = window.dock.source.box
+    label = window.dock.choices.labelForField(window.dock.source)
+    assert label.text() == "Segment"
+    entries = [box.itemText(row) for row in range(box.count())]
+    assert entries[0].startswith("This image: ")
+    assert entries[-1] == "Whole dataset (4)"
+
+
 def test_the_dataset_is_segmented_but_for_what_a_person_made(window: Window) -> None:
     labels = squares((EDGE, EDGE), (10, 10))
     window.session.save(window.session["c"], labels)

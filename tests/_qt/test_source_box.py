@@ -36,7 +36,7 @@ def test_the_sample_comes_first_then_layers_then_the_dataset(box: SourceBox) -> 
     box.show_choices("s1", 7, [layer])
     assert box.source is Source.SAMPLE
     assert [box.box.itemText(row) for row in range(3)] == [
-        "Sample: s1", "Layer: mine", "Whole dataset (7)",
+        "This image: s1", "Layer: mine", "Whole dataset (7)",
     ]  # fmt: skip
 
 

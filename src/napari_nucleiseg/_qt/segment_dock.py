@@ -116,7 +116,7 @@ class SegmentDock(ScrollDock):
         self.choices.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.choices.insertRow(0, "Model", self.models)
         self.choices.insertRow(1, self.badge)
-        self.choices.insertRow(2, "Image", self.source)
+        self.choices.insertRow(2, "Segment", self.source)
         self.prediction.control("diameter").native.layout().addWidget(self.measure)
 
     def _explain(self) -> None:

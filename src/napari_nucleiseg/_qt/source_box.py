@@ -85,7 +85,7 @@ class SourceBox(QWidget):
         self.box.clear()
         self._entries = []
         if sample:
-            self._add(Source.SAMPLE, None, f"Sample: {sample}")
+            self._add(Source.SAMPLE, None, f"This image: {sample}")
         for layer in layers:
             self._add(Source.LAYER, weakref.ref(layer), f"Layer: {layer.name}")
         if count:
