@@ -307,7 +307,7 @@ def test_an_annotated_sample_keeps_its_labels(window: Window) -> None:
     before = window.labels
     window.segment()
     assert np.array_equal(window.labels, before)
-    assert "beside" in window.status
+    assert "beside the labels, which stay" in window.status
     assert "prediction" in [layer.name for layer in window.viewer.layers]
 
 

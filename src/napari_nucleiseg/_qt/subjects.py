@@ -87,7 +87,7 @@ class SampleSubject:
         self.on_labels(self.sample, labels, is_shown)
         if not is_shown:
             return "kept for when it is shown again"
-        return "in a layer beside the labels made by hand" if self.layers.draft.is_protected else ""
+        return "in a layer beside the labels, which stay" if self.layers.draft.is_protected else ""
 
 
 @dataclass(frozen=True, eq=False)
