@@ -178,3 +178,17 @@ def test_a_single_image_may_have_any_ending(tmp_path: Path) -> None:
     """What it really is turns out when it is read."""
     made(tmp_path, "a.dat")
     assert single_image(tmp_path / "a.dat").samples[0].id == "a"
+
+
+@pytest.mark.parametrize("name", ["slide.SVS", "stack.czi", "cells.nd2"])
+def test_files_of_microscopes_are_named_and_it_is_said_what_to_do(
+    tmp_path: Path, name: str
+) -> None:
+    made(tmp_path, name)
+    with pytest.raises(BadInput, match=rf"{name} is of a kind that is not read: export .* TIFF"):
+        find_samples(tmp_path)
+    made(tmp_path, "a.png", f"z{name}")
+    found = find_samples(tmp_path)
+    assert [each.id for each in found.samples] == ["a"]
+    (problem,) = found.problems
+    assert f"{name} and 1 more are of a kind that is not read: export" in problem

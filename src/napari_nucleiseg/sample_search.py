@@ -22,6 +22,10 @@ from napari_nucleiseg.state import LABELS
 _SIDE = re.compile("(train|training|val|valid|validation)|(test|testing)")
 _SPLIT = re.compile(f"(?:^|[^a-z])(?:{_SIDE.pattern})(?:[^a-z]|$)")
 _MAX_NESTING = 2
+_OF_MICROSCOPES = (
+    *(".bif", ".czi", ".dcm", ".dv", ".ims", ".lif", ".lsm", ".mrxs", ".nd2", ".ndpi", ".oib"),
+    *(".oif", ".qptiff", ".scn", ".svs", ".vsi"),
+)
 
 
 def find_samples(folder: Path) -> Found:
@@ -36,6 +40,9 @@ def find_samples(folder: Path) -> Found:
     found = _find(folder, _MAX_NESTING)
     if found is None:
         raise BadInput(_nothing_found(folder))
+    other = _other_kinds(folder)
+    if other:
+        found = replace(found, problems=(*found.problems, f"{other} {_EXPORT}"))
     samples = sorted(found.samples, key=lambda each: natural_key(each.id))
     return replace(found, samples=tuple(_with_unique_ids(samples)))
 
@@ -50,6 +57,9 @@ def single_image(path: Path) -> Found:
 
 
 def _nothing_found(folder: Path) -> str:
+    other = _other_kinds(folder)
+    if other:
+        return f"{folder} holds no images that can be read: {other} {_EXPORT}"
     archives = sorted(folder.glob("*.zip"))
     if archives:
         return f"{folder} holds no images, but {archives[0].name}: open that file."
@@ -58,6 +68,21 @@ def _nothing_found(folder: Path) -> str:
         "or folders such as <id>/images and <id>/masks, or images and masks: open the folder "
         "that holds them."
     )
+
+
+_EXPORT = (
+    "of a kind that is not read: export the channel that shows the nuclei as one TIFF or PNG for "
+    "each image."
+)
+
+
+def _other_kinds(folder: Path) -> str:
+    """Name the first of the files in a folder that only a microscope's program reads."""
+    names = [each.name for each in os.scandir(folder) if not each.name.startswith(".")]
+    others = sorted((n for n in names if n.lower().endswith(_OF_MICROSCOPES)), key=natural_key)
+    if not others:
+        return ""
+    return f"{others[0]} and {len(others) - 1} more are" if others[1:] else f"{others[0]} is"
 
 
 def _find(folder: Path, nesting: int) -> Found | None:
