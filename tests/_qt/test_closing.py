@@ -360,14 +360,19 @@ def test_a_window_that_is_kept_after_all_keeps_dataset_and_jobs(
 def test_what_was_just_opened_when_the_window_closes_is_let_go_of(
     desks: Callable[[], Desk], squares_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, is_read, real = desks(), threading.Event(), opening.read_with_corrections
+    desk, real = desks(), opening.read_with_corrections
+    is_begun, go, is_read = (threading.Event() for _ in range(3))
 
     def noted(path: Path) -> Iterator[Progress]:
+        is_begun.set()
+        go.wait(30)
         yield from real(path)
         is_read.set()
 
     monkeypatch.setattr(opening, "read_with_corrections", noted)
     desk.dock.opening.open(squares_folder)
+    desk.until(is_begun.is_set)
+    go.set()
     assert is_read.wait(30)
     time.sleep(0.2)  # the window has not heard of it when it is closed
     desk.window.close()
