@@ -25,6 +25,7 @@ from napari_nucleiseg._qt.keys import KEYS
 from napari_nucleiseg._qt.layers import layers_for
 from napari_nucleiseg._qt.listening import ask_calmly, calm_timer, listen
 from napari_nucleiseg._qt.memory import recent_datasets
+from napari_nucleiseg._qt.name_line import name_line
 from napari_nucleiseg._qt.notices import Notices
 from napari_nucleiseg._qt.sample_list import SampleList
 from napari_nucleiseg._qt.scroll_dock import ScrollDock
@@ -60,9 +61,7 @@ class DatasetDock(ScrollDock):
         self.banner = Banner()
         self.list = SampleList(self.layers, lambda: viewer.theme)
         self.bar = StatusBar()
-        self.saved = QLabel()
-        # A long name is cut off rather than widening the dock.
-        self.saved.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.saved = name_line()
         self._counting = calm_timer(self, self._show_counts)
         self._notices = Notices(self.layers, self.opening, self.banner, self)
         self._pages = QStackedWidget()

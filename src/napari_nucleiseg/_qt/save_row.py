@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QGridLayout, QWidget
 
-from napari_nucleiseg._qt.eliding_label import ElidingLabel
 from napari_nucleiseg._qt.key_button import KeyButton
 from napari_nucleiseg._qt.keys import KEYS
 from napari_nucleiseg._qt.listening import listen
+from napari_nucleiseg._qt.name_line import name_line
 from napari_nucleiseg.listing import shown_status
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ class SaveRow(QWidget):
         self._layers = layers
         self.save = KeyButton("Save", "S", KEYS["S"].capitalize())
         self.approve = KeyButton("Approve", "A", KEYS["A"].capitalize())
-        # Long names are shortened, and stand in whole in the tooltip.
-        self.text = ElidingLabel()
+        self.text = name_line()
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
