@@ -7,24 +7,28 @@ from three_samples import three_samples
 from twelve_samples import base_model
 
 from napari_nucleiseg.config import DecodeConfig, TrainConfig
-from napari_nucleiseg.models import check_model_folder
+from napari_nucleiseg.models import check_model_folder, find_model, read_graph, read_weights
 from napari_nucleiseg.run_request import Request
 from napari_nucleiseg.trained_model import write_trained
 
 pytestmark = pytest.mark.tensorflow
 
 
-def test_a_model_tells_what_it_and_the_one_before_it_learned_from(tmp_path: Path) -> None:
-    from napari_nucleiseg.nn.networks import build_network
+def test_a_model_tells_what_it_and_the_one_before_it_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from napari_nucleiseg.nn.training import Trained
-    from napari_nucleiseg.nn.weights import weights_of
 
+    shipped = find_model("nuclei")
+    # An export takes half a minute; those of whole trainings are tested in test_train_job.
+    graph = read_graph(shipped)
+    monkeypatch.setattr("napari_nucleiseg.nn.export.weights_to_onnx", lambda *_: graph)
     samples = three_samples(tmp_path / "cells")
     sizes = {each.id: each.image_path.stat().st_size for each in samples}
     split = {"train": samples[:1], "validation": samples[1:2], "old": samples[2:]}
     request = Request(str(tmp_path / "cells"), str(tmp_path / "mine"), TrainConfig())
     decode = DecodeConfig(foreground=0.4)
-    trained = Trained(weights_of(build_network("nuclei")), decode, {"mean_ap": 0.5}, 7)
+    trained = Trained(read_weights(shipped), decode, {"mean_ap": 0.5}, 7)
     before = {"a": 1, "y": 2, "z": None}
     for dataset, kept in (("cells", {"y": 2, "z": None}), ("others", {"y": 2})):
         source = base_model(tmp_path / dataset, dataset=dataset, learned=before)
