@@ -146,7 +146,7 @@ class DecodeConfig(Config):
         high=10_000,
         step=1,
         unit="px²",
-        low_means="estimated",
+        low_means="automatic",
     )
 
 
@@ -161,7 +161,7 @@ class PredictConfig(Config):
         high=500.0,
         step=1.0,
         unit="px",
-        low_means="estimated",
+        low_means="automatic",
     )
     detail: bool = parameter(
         False,

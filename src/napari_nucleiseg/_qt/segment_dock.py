@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
-    QAbstractSpinBox,
     QCheckBox,
     QFormLayout,
     QLabel,
@@ -120,8 +119,6 @@ class SegmentDock(ScrollDock):
         self.prediction.control("diameter").native.layout().addWidget(self.measure)
 
     def _explain(self) -> None:
-        diameter = self.prediction.control("diameter").native.findChild(QAbstractSpinBox)
-        diameter.setSpecialValueText("automatic")
         self.measure.setToolTip(
             "Take the median diameter of the nuclei that you have drawn or corrected, else of"
             " all nuclei shown."
