@@ -131,6 +131,14 @@ def test_bright_but_without_a_middle_is_doubted() -> None:
     assert only(SOUND, maps).kind == "unsure"
 
 
+def test_a_network_of_two_classes_is_doubted_by_its_foreground() -> None:
+    maps = sure(SOUND)
+    maps[..., 1] = 0
+    assert find_doubts(SOUND, maps) == []
+    maps[..., 0][SOUND == 4] = 0.4
+    assert (only(SOUND, maps).id, only(SOUND, maps).kind) == (4, "unsure")
+
+
 def test_a_border_where_two_nuclei_touch_is_right() -> None:
     labels = np.zeros((40, 60), np.int32)
     labels[10:30, 10:30] = 1

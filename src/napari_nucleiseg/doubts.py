@@ -25,8 +25,9 @@ _OUTLIER, _LEAST_SPREAD = 3.0, 0.35
 # Depth of the deepest bay of the outline, as share of the root of the area, and the least
 # area [px²] that has a shape.
 _BAY, _SHAPED_AREA = 0.15, 40
-# Confidence of a nucleus that the network is sure of.
-_SURE = 0.85
+# Confidence of a nucleus that the network is sure of, and its mean foreground where the network
+# has two classes and sees neither distance nor border, by which confidence is judged.
+_SURE, _SURE_FOREGROUND = 0.85, 0.7
 # Highest score of what is wrong in one nucleus of four or five, seen on training images
 # (`benchmarks/doubts.py`).
 _SLIGHT = 0.25
@@ -225,8 +226,12 @@ def _merged(nuclei: _Nuclei) -> Iterator[_Reason]:
 
 
 def _unsure(nuclei: _Nuclei, maps: np.ndarray) -> Iterator[_Reason]:
-    sure = confidence(measure_regions(nuclei.labels, byte_maps(maps)))[1:]
-    for index in np.flatnonzero(sure < _SURE):
+    regions = measure_regions(nuclei.labels, byte_maps(maps))
+    if maps[..., 1].any():
+        sure, least = confidence(regions)[1:], _SURE
+    else:
+        sure, least = regions.maps[1:, 0] / regions.area[1:], _SURE_FOREGROUND
+    for index in np.flatnonzero(sure < least):
         yield int(index), "unsure", float(1 - sure[index]), f"{sure[index]:.0%} likely a nucleus"
 
 
